@@ -1,0 +1,200 @@
+"""Typed records of the catalogue: facts about the world, each with source, date and confidence.
+
+Numbers are SI base units (bytes, FLOP/s, bytes/s, watts, USD); the unit is in the field name.
+A group of figures that comes from one place shares one provenance (`Sourced`).
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+Confidence = Literal["measured", "datasheet", "announced", "press", "assumption"]
+Precision = Literal["bf16", "fp8", "fp4", "nvfp4", "mxfp4", "int8", "int4"]
+Contract = Literal[
+    "on_demand", "spot", "capacity_block", "flex_start", "calendar", "reserved_1y", "reserved_3y", "savings_plan_1y",
+    "savings_plan_3y", "monthly",
+]  # fmt: skip
+
+
+class Record(BaseModel):
+    """Base: immutable, and an unknown field is an error (a typing slip must not pass as a default)."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", protected_namespaces=())
+
+
+class Sourced(Record):
+    """Figures with one provenance. `low` and `high` give a range per field name where one is known."""
+
+    source: str = Field(min_length=3)
+    date: dt.date | None = None
+    confidence: Confidence
+    low: dict[str, float] = {}
+    high: dict[str, float] = {}
+    note: str = ""
+
+
+class Compute(Sourced):
+    """Dense peak arithmetic rate in FLOP/s by format (`fp4` is NVFP4 or MXFP4). Absent = not supported."""
+
+    bf16: float = Field(gt=0)
+    fp8: float | None = Field(default=None, gt=0)
+    fp4: float | None = Field(default=None, gt=0)
+    int8: float | None = Field(default=None, gt=0)
+
+
+class Memory(Sourced):
+    """Device memory: capacity in bytes as the vendor sells it, peak bandwidth in bytes/s."""
+
+    capacity_bytes: float = Field(gt=0)
+    bandwidth_bytes_per_s: float = Field(gt=0)
+    kind: str = ""
+
+
+class Link(Sourced):
+    """Chip-to-chip links, bytes/s in ONE direction per chip.
+
+    `scale_up` is the tight domain (NVLink, xGMI, ICI, NeuronLink, or PCIe where there is nothing better) of
+    `scale_up_domain` chips; `scale_out` is the network card share of one chip.
+    """
+
+    scale_up_bytes_per_s: float = Field(gt=0)
+    scale_up_domain: int = Field(ge=1)
+    scale_up_kind: Literal["nvlink", "xgmi", "pcie", "ici", "neuronlink"]
+    scale_out_bytes_per_s: float = Field(gt=0)
+
+
+class Power(Sourced):
+    """Board power in watts."""
+
+    tdp_w: float = Field(gt=0)
+
+
+class Chip(Record):
+    """An accelerator as sold."""
+
+    id: str
+    name: str
+    vendor: str
+    family: str
+    status: str
+    aliases: tuple[str, ...] = ()
+    compute: Compute
+    memory: Memory
+    link: Link
+    power: Power
+    note: str = ""
+
+
+class System(Sourced):
+    """Chips with their host, links and power. `power_w` is the whole system under load, hosts included."""
+
+    id: str
+    name: str
+    chip: str
+    chips: int = Field(ge=1)
+    hosts: int | None = None
+    power_w: float | None = Field(default=None, gt=0)
+    power_basis: str = ""
+    price_usd: float | None = Field(default=None, gt=0)
+    price_basis: str = ""
+    cooling: str = ""
+    aliases: tuple[str, ...] = ()
+
+
+class Support(Record):
+    """What an engine runs on one chip family: weight and KV-cache precisions."""
+
+    families: tuple[str, ...]
+    weights: tuple[Precision, ...]
+    kv: tuple[Precision, ...]
+
+
+class Scheduler(Sourced):
+    """Defaults of the engine's scheduler, as the engine names them in `note`.
+
+    `policy`: `chunked` mixes prompt chunks into decode steps; `prefill_priority` runs prompts first, decode waits.
+    """
+
+    policy: Literal["chunked", "prefill_priority"]
+    max_batched_tokens: int = Field(gt=0)
+    max_sequences: int = Field(gt=0)
+    kv_block_tokens: int = Field(gt=0)
+    memory_fraction: float = Field(gt=0, le=1)
+    prefix_cache: bool
+
+
+class Engine(Sourced):
+    """A serving engine at a stated version."""
+
+    id: str
+    name: str
+    version: str
+    aliases: tuple[str, ...] = ()
+    supports: tuple[Support, ...]
+    scheduler: Scheduler
+    architectures: tuple[str, ...]
+    pipeline_parallel: bool = True
+    expert_parallel: bool = True
+    attention_data_parallel: bool = True
+
+
+class Checkpoint(Sourced):
+    """Published weights of a model in one precision. `hub_id` is what the launch command loads."""
+
+    hub_id: str
+    precision: Precision
+
+
+class ModelEntry(Sourced):
+    """A language model: the fields of its config.json, its published checkpoints and totals."""
+
+    id: str
+    aliases: tuple[str, ...] = ()
+    group: str = ""
+    config: dict[str, Any]
+    checkpoints: tuple[Checkpoint, ...] = Field(min_length=1)
+    published_parameters: float | None = None
+    published_active_parameters: float | None = None
+    parameters_note: str = ""
+
+
+class Price(Sourced):
+    """USD per hour of one whole unit of an offer under one contract, as read on `date`."""
+
+    contract: Contract
+    usd_per_hour: float = Field(gt=0)
+    regions: tuple[str, ...]
+
+
+class Offer(Record):
+    """Capacity one can rent: a unit (instance, slice or rack) of `chips` chips of one kind, with dated prices.
+
+    `max_replica_chips`: the most chips one replica may span over several units (a rack's NVLink domain, a TPU
+    slice, or a cluster network); `scale_up_chips`: how many of them share the scale-up domain.
+    """
+
+    id: str
+    provider: str
+    instance: str
+    chip: str
+    chips: int = Field(ge=1)
+    unit: Literal["instance", "chip", "rack"]
+    scale_up_chips: int = Field(ge=1)
+    max_replica_chips: int = Field(ge=1)
+    prices: tuple[Price, ...]
+    note: str = ""
+
+
+class Grid(Sourced):
+    """Electricity where an offer runs: PUE (ratio), carbon in g CO2e/kWh, water in L/kWh."""
+
+    id: str
+    provider: str
+    region: str
+    country: str = ""
+    pue: float = Field(ge=1, le=3)
+    carbon_g_per_kwh: float = Field(ge=0)
+    water_l_per_kwh: float | None = Field(default=None, ge=0)
