@@ -1,0 +1,157 @@
+"""The architecture of a language model as counts: what each layer stores, computes and reads.
+
+Notation of the formulas: h hidden size, H query heads, G key-value heads, d head size, r latent (LoRA) ranks.
+All weights are counted in parameters (not bytes); work is counted in FLOP (a multiply-add is 2).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+Role = Literal["attention_in", "attention_out", "ffn", "expert", "shared_expert", "router", "embedding", "head", "norm"]
+Shard = Literal["tensor", "replicated", "expert", "vocabulary"]
+
+
+@dataclass(frozen=True)
+class Matrix:
+    """Weights of one projection in one layer: `parameters` per layer, its role (precision) and how it is sharded."""
+
+    name: str
+    role: Role
+    parameters: float
+    shard: Shard
+
+
+@dataclass(frozen=True)
+class Attention:
+    """One kind of attention block, `layers` of which the model has.
+
+    `kv_elements`: cached elements per token and layer. `prefill_flops_per_pair` and `decode_flops_per_pair`: FLOP per
+    (query token, attended token) pair and layer; MLA decodes in the latent space, hence two figures.
+    `window`: tokens a sliding-window layer sees, or None.
+    """
+
+    name: str
+    kind: Literal["gqa", "mla"]
+    layers: int
+    matrices: tuple[Matrix, ...]
+    kv_elements: float
+    kv_heads: int
+    heads: int
+    prefill_flops_per_pair: float
+    decode_flops_per_pair: float
+    window: int | None = None
+
+    @property
+    def parameters(self) -> float:
+        """Parameters of one layer."""
+        return sum(m.parameters for m in self.matrices)
+
+
+@dataclass(frozen=True)
+class FeedForward:
+    """A dense feed-forward block, `layers` of which the model has; `matrices` are of one layer."""
+
+    name: str
+    layers: int
+    matrices: tuple[Matrix, ...]
+
+    @property
+    def parameters(self) -> float:
+        """Parameters of one layer."""
+        return sum(m.parameters for m in self.matrices)
+
+
+@dataclass(frozen=True)
+class Experts:
+    """A mixture-of-experts block: `n_experts` of `expert_parameters` each, `top_k` of them used per token."""
+
+    name: str
+    layers: int
+    n_experts: int
+    top_k: int
+    expert_parameters: float
+    shared_parameters: float
+    router_parameters: float
+
+    @property
+    def parameters(self) -> float:
+        """Parameters of one layer."""
+        return self.n_experts * self.expert_parameters + self.shared_parameters + self.router_parameters
+
+    @property
+    def active_parameters(self) -> float:
+        """Parameters of one layer that one token passes through."""
+        return self.top_k * self.expert_parameters + self.shared_parameters + self.router_parameters
+
+
+@dataclass(frozen=True)
+class Model:
+    """A decoder-only language model. Layers of one kind are counted, not listed: their order does not change a sum."""
+
+    id: str
+    hidden: int
+    vocabulary: int
+    layers: int
+    attentions: tuple[Attention, ...]
+    feed_forwards: tuple[FeedForward, ...]
+    experts: tuple[Experts, ...]
+    norm_parameters: float
+    tied_embeddings: bool
+    max_context: int
+    native_precision: str
+    family: Literal["dense", "moe"]
+
+    @property
+    def head_parameters(self) -> float:
+        """Parameters read to produce logits (the embedding once more when tied)."""
+        return float(self.vocabulary * self.hidden)
+
+    @property
+    def embedding_parameters(self) -> float:
+        """Embedding plus output head, stored once when tied."""
+        return self.head_parameters * (1 if self.tied_embeddings else 2)
+
+    @property
+    def parameters(self) -> float:
+        """Total parameters (multi-token-prediction layers not included)."""
+        return (
+            sum(a.layers * a.parameters for a in self.attentions)
+            + sum(f.layers * f.parameters for f in self.feed_forwards)
+            + sum(e.layers * e.parameters for e in self.experts)
+            + self.norm_parameters
+            + self.embedding_parameters
+        )
+
+    @property
+    def active_parameters(self) -> float:
+        """Parameters that one token passes through, embedding and head included."""
+        idle = sum(e.layers * (e.parameters - e.active_parameters) for e in self.experts)
+        return self.parameters - idle
+
+    @property
+    def is_mla(self) -> bool:
+        """Whether the key-value cache is latent (multi-head latent attention)."""
+        return any(a.kind == "mla" for a in self.attentions)
+
+    @property
+    def traits(self) -> frozenset[str]:
+        """What an engine must support: dense or moe, plus mla and sliding where present."""
+        found = {self.family}
+        if self.is_mla:
+            found.add("mla")
+        if any(a.window for a in self.attentions):
+            found.add("sliding")
+        return frozenset(found)
+
+    def kv_elements_per_token(self, context: float | None = None) -> float:
+        """Cached elements per token over all layers; with `context`, averaged over a sequence of that length.
+
+        A sliding-window layer keeps at most `window` tokens of a sequence.
+        """
+        total = 0.0
+        for a in self.attentions:
+            share = 1.0 if a.window is None or context is None else min(1.0, a.window / context)
+            total += a.layers * a.kv_elements * share
+        return total

@@ -1,0 +1,156 @@
+"""What one engine step computes and reads, operator by operator, on the busiest chip of a replica.
+
+Arrays broadcast: one value per candidate in rows, one per batch size in columns, or plain numbers for one point.
+Formulas follow the roofline accounting of decoder-only models (Pope et al., "Efficiently Scaling Transformer
+Inference", arXiv 2211.05102, section 2) and count 2 FLOP per multiply-add.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from stackwright.llm.architecture import Attention, Experts, FeedForward, Model, Role
+
+Array = NDArray[np.float64]
+OperatorKind = Literal["gemm", "attention_decode", "attention_prefill", "expert_gemm"]
+
+
+@dataclass(frozen=True)
+class Shard:
+    """How weights and cache are divided: the divisor of each kind, per candidate.
+
+    `tensor`: attention weights and heads; `group`: feed-forward and expert weights (tensor x attention data
+    parallel ranks); `data`: attention data-parallel ranks whose tokens meet in the experts.
+    """
+
+    tensor: Array
+    group: Array
+    data: Array
+
+
+@dataclass(frozen=True)
+class StepShape:
+    """Tokens of one engine step on one attention rank.
+
+    `tokens`: new tokens; `sequences`: sequences that get a logit; `context`: mean number of tokens that each new
+    token attends to.
+    """
+
+    tokens: Array
+    sequences: Array
+    context: Array
+    prefill: bool
+
+
+@dataclass(frozen=True)
+class Operator:
+    """Work of one operator in ONE layer on one chip; the model has `layers` of them.
+
+    `weight_bytes` are streamed weights, `kv_bytes` cache reads, `flops` FLOP by the role of the weights used
+    (the role decides the number format, hence the peak rate).
+    """
+
+    name: str
+    kind: OperatorKind
+    layers: int
+    flops: Mapping[Role, Array]
+    weight_bytes: Array | float = 0.0
+    kv_bytes: Array | float = 0.0
+
+
+def kv_shard(attention: Attention, tensor: Array) -> Array:
+    """Ranks over which the cache of one layer is split: at most the key-value heads, 1 for a latent cache."""
+    return np.minimum(tensor, float(attention.kv_heads))
+
+
+def experts_hit(experts: Experts, tokens: Array) -> Array:
+    """Expected number of distinct experts that `tokens` tokens visit, routing taken as uniform.
+
+    E (1 - exp(-t k / E)): the Poisson limit of E (1 - (1 - k/E)^t).
+    """
+    n = float(experts.n_experts)
+    return -n * np.expm1(-tokens * (experts.top_k / n))
+
+
+def operators(
+    model: Model, shape: StepShape, shard: Shard, bytes_per_parameter: Mapping[Role, Array], kv_bytes: Array
+) -> list[Operator]:
+    """Every operator of one step: attention projections, attention, feed-forward, experts, output head.
+
+    `bytes_per_parameter`: stored bytes per parameter by role; `kv_bytes`: bytes per cached element.
+    """
+    found: list[Operator] = []
+    for a in model.attentions:
+        found.append(_projections(a, shape, shard, bytes_per_parameter))
+        found.append(_attention(a, shape, shard, kv_bytes))
+    found.extend(_feed_forward(f, shape, shard, bytes_per_parameter) for f in model.feed_forwards)
+    for e in model.experts:
+        found.extend(_experts(e, shape, shard, bytes_per_parameter))
+    found.append(_head(model, shape, shard, bytes_per_parameter))
+    return found
+
+
+def _projections(a: Attention, shape: StepShape, shard: Shard, width: Mapping[Role, Array]) -> Operator:
+    weight_bytes: Array | float = 0.0
+    flops: dict[Role, Array] = {}
+    for m in a.matrices:
+        if m.role == "norm" or not m.parameters:
+            continue
+        held = m.parameters / shard.tensor if m.shard == "tensor" else m.parameters * np.ones_like(shard.tensor)
+        weight_bytes = weight_bytes + held * width[m.role]
+        flops[m.role] = flops.get(m.role, np.float64(0.0)) + 2.0 * held * shape.tokens
+    suffix = "" if a.name in ("attention", "mla") else f" ({a.name.split('_')[0]})"
+    return Operator(f"qkv and output projections{suffix}", "gemm", a.layers, flops, weight_bytes)
+
+
+def _attention(a: Attention, shape: StepShape, shard: Shard, kv_bytes: Array) -> Operator:
+    context = shape.context if a.window is None else np.minimum(shape.context, float(a.window))
+    pairs = shape.tokens * context
+    suffix = "" if a.name in ("attention", "mla") else f" ({a.name.split('_')[0]})"
+    if shape.prefill:
+        flops = pairs * (a.prefill_flops_per_pair / shard.tensor)
+        return Operator(f"attention{suffix}", "attention_prefill", a.layers, {"norm": flops})
+    read = pairs * (a.kv_elements * kv_bytes / kv_shard(a, shard.tensor))
+    flops = pairs * (a.decode_flops_per_pair / shard.tensor)
+    return Operator(f"attention{suffix}", "attention_decode", a.layers, {"norm": flops}, kv_bytes=read)
+
+
+def _feed_forward(f: FeedForward, shape: StepShape, shard: Shard, width: Mapping[Role, Array]) -> Operator:
+    held = f.parameters / shard.group
+    flops = 2.0 * held * (shape.tokens * shard.data)
+    return Operator("feed-forward", "gemm", f.layers, {"ffn": flops}, held * width["ffn"])
+
+
+def _experts(e: Experts, shape: StepShape, shard: Shard, width: Mapping[Role, Array]) -> list[Operator]:
+    tokens = shape.tokens * shard.data
+    held = e.expert_parameters / shard.group
+    routed = Operator(
+        "routed experts",
+        "expert_gemm",
+        e.layers,
+        {"expert": (2.0 * e.top_k * held) * tokens},
+        experts_hit(e, tokens) * (held * width["expert"]),
+    )
+    if not e.shared_parameters:
+        return [routed]
+    shared = e.shared_parameters / shard.group
+    return [
+        routed,
+        Operator(
+            "shared experts",
+            "gemm",
+            e.layers,
+            {"shared_expert": (2.0 * shared) * tokens},
+            shared * width["shared_expert"],
+        ),
+    ]
+
+
+def _head(model: Model, shape: StepShape, shard: Shard, width: Mapping[Role, Array]) -> Operator:
+    held = model.head_parameters / shard.tensor
+    return Operator("output head", "gemm", 1, {"head": (2.0 * held) * shape.sequences}, held * width["head"])

@@ -1,0 +1,158 @@
+"""Many (engine, chip, layout) combinations for one model, as arrays that every formula broadcasts over.
+
+Column vectors, shape (n, 1): batch sizes run along the second axis. One point is n = 1.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, fields, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from stackwright.catalog import Chip, Engine
+from stackwright.llm import Model, weight_bytes_per_parameter, weight_format
+from stackwright.llm.architecture import Role
+from stackwright.llm.operators import Shard
+from stackwright.llm.precision import BYTES_PER_ELEMENT
+from stackwright.performance.constants import Constants, Theta
+from stackwright.performance.layout import Layout
+
+Array = NDArray[np.float64]
+
+_ROLES: tuple[Role, ...] = ("attention_in", "attention_out", "ffn", "expert", "shared_expert", "head", "norm")
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """One engine on one chip with one layout."""
+
+    engine: Engine
+    chip: Chip
+    layout: Layout
+    scale_up_chips: int | None = None
+
+    @property
+    def scale_up_domain(self) -> int:
+        """Chips of one replica that share fast links; an offer may provide fewer than the chip allows."""
+        return self.scale_up_chips or self.chip.link.scale_up_domain
+
+
+@dataclass(frozen=True)
+class Candidates:
+    """Candidates of one model as arrays of shape (n, 1); `theta` holds the constants (SI units)."""
+
+    model: Model
+    entries: tuple[Candidate, ...]
+    shard: Shard
+    pipeline: Array
+    expert_ranks: Array
+    bytes_per_parameter: Mapping[Role, Array]
+    kv_bytes: Array
+    peak_flops: Mapping[Role, Array]
+    bandwidth: Array
+    link_bytes_per_s: Array
+    latency_ratio: Array
+    capacity_bytes: Array
+    tdp_w: Array
+    memory_fraction: Array
+    max_batched_tokens: Array
+    max_sequences: Array
+    chunked: NDArray[np.bool_]
+    theta: Theta
+    constants: Constants
+
+    def __len__(self) -> int:
+        return len(self.entries)
+
+    @property
+    def n_chips(self) -> Array:
+        """Chips of one replica."""
+        return self.shard.group * self.pipeline
+
+    def take(self, rows: NDArray[np.int64]) -> Candidates:
+        """Candidates of the given row numbers, in that order (a row may repeat)."""
+
+        def pick(value: object) -> object:
+            if isinstance(value, np.ndarray):
+                return value[rows] if value.ndim == 2 else value
+            if isinstance(value, Mapping):
+                return {k: pick(v) for k, v in value.items()}
+            if isinstance(value, Shard):
+                return Shard(*(getattr(value, f.name)[rows] for f in fields(Shard)))
+            return value
+
+        chosen: dict[str, Any] = {f.name: pick(getattr(self, f.name)) for f in fields(self)}
+        chosen["entries"] = tuple(self.entries[int(i)] for i in rows)
+        return Candidates(**chosen)
+
+    def shifted(self, constant: str, delta_ln: float) -> Candidates:
+        """The same candidates with one constant multiplied by exp(delta_ln)."""
+        return replace(self, theta={**self.theta, constant: self.theta[constant] * np.exp(delta_ln)})
+
+
+def candidates(model: Model, entries: Sequence[Candidate], constants: Constants) -> Candidates:
+    """Arrays for `entries`, which must be valid layouts of `model`."""
+    rows = tuple(entries)
+
+    def column(get: Callable[[Candidate], float]) -> Array:
+        return np.array([[float(get(r))] for r in rows])
+
+    ratio = constants.value("scale_out_latency_ratio")
+    outside = np.array([[r.layout.group > r.scale_up_domain] for r in rows])
+    link_in = column(lambda r: r.chip.link.scale_up_bytes_per_s)
+    link_out = column(lambda r: r.chip.link.scale_out_bytes_per_s)
+    return Candidates(
+        model=model,
+        entries=rows,
+        shard=Shard(
+            tensor=column(lambda r: r.layout.tp),
+            group=column(lambda r: r.layout.group),
+            data=column(lambda r: r.layout.attention_dp),
+        ),
+        pipeline=column(lambda r: r.layout.pp),
+        expert_ranks=column(lambda r: r.layout.ep),
+        bytes_per_parameter={
+            role: column(lambda r, role=role: weight_bytes_per_parameter(model, r.layout.weight_precision, role))  # type: ignore[misc]
+            for role in _ROLES
+        },
+        kv_bytes=column(lambda r: BYTES_PER_ELEMENT[r.layout.kv_precision]),
+        peak_flops={
+            role: column(lambda r, role=role: peak_flops(model, r.chip, r.layout.weight_precision, role))  # type: ignore[misc]
+            for role in _ROLES
+        },
+        bandwidth=column(lambda r: r.chip.memory.bandwidth_bytes_per_s),
+        link_bytes_per_s=np.where(outside, link_out, link_in),
+        latency_ratio=np.where(outside, ratio, 1.0),
+        capacity_bytes=column(lambda r: r.chip.memory.visible_bytes or r.chip.memory.capacity_bytes),
+        tdp_w=column(lambda r: r.chip.power.tdp_w),
+        memory_fraction=column(lambda r: r.engine.scheduler.memory_fraction),
+        max_batched_tokens=column(lambda r: r.engine.scheduler.max_batched_tokens),
+        max_sequences=column(lambda r: r.engine.scheduler.max_sequences),
+        chunked=np.array([[r.engine.scheduler.policy == "chunked"] for r in rows]),
+        theta=constants.theta(
+            [r.engine.id for r in rows], [r.chip.family for r in rows], [r.chip.id for r in rows]
+        ),
+        constants=constants,
+    )
+
+
+def peak_flops(model: Model, chip: Chip, weight_precision: str, role: Role) -> float:
+    """Dense peak FLOP/s of the arithmetic that weights of `role` run in on this chip.
+
+    Weights in a format the chip cannot multiply are expanded to BF16 (weight-only kernels): FP8 on Ampere, FP4 on
+    Hopper and CDNA3, INT4 everywhere. Native MXFP4 experts (gpt-oss) multiply FP8 activations where the chip has
+    FP4 units, else BF16; MXFP4 and NVFP4 checkpoints of other models run in FP4.
+    """
+    compute = chip.compute
+    form = weight_format(model, weight_precision, role)
+    if form == "fp8":
+        return compute.fp8 or compute.bf16
+    if form == "int8":
+        return compute.int8 or compute.bf16
+    if form in ("nvfp4", "mxfp4") and compute.fp4:
+        native = form == "mxfp4" and model.native_precision == "mxfp4"
+        return (compute.fp8 or compute.bf16) if native else compute.fp4
+    return compute.bf16

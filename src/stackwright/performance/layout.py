@@ -1,0 +1,93 @@
+"""How a model is spread over the chips of one replica, and whether it can be."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from stackwright.catalog import Chip, Engine
+from stackwright.errors import InputError
+from stackwright.llm import Model
+
+
+@dataclass(frozen=True, order=True)
+class Layout:
+    """Parallel sizes and precisions of one aggregated replica.
+
+    `tp` tensor parallel ranks of the attention, `attention_dp` data-parallel copies of it, `pp` pipeline stages,
+    `ep` ranks over which experts are split (the rest of the group shards inside an expert).
+    """
+
+    tp: int = 1
+    pp: int = 1
+    ep: int = 1
+    attention_dp: int = 1
+    weight_precision: str = "bf16"
+    kv_precision: str = "bf16"
+
+    @property
+    def group(self) -> int:
+        """Chips of one pipeline stage."""
+        return self.tp * self.attention_dp
+
+    @property
+    def n_chips(self) -> int:
+        """Chips of one replica."""
+        return self.group * self.pp
+
+    def __str__(self) -> str:
+        parts = [f"tp{self.tp}"]
+        parts += [f"{k}{v}" for k, v in (("pp", self.pp), ("ep", self.ep), ("dp", self.attention_dp)) if v > 1]
+        return " ".join(parts)
+
+
+def check_layout(layout: Layout, model: Model, engine: Engine, chip: Chip) -> None:
+    """Raise `InputError` naming the first thing that makes this layout impossible for model, engine or chip."""
+    reason = layout_problem(layout, model, engine, chip)
+    if reason:
+        raise InputError(f"{model.id} on {chip.id} with {engine.id}, {layout}: {reason}")
+
+
+def layout_problem(layout: Layout, model: Model, engine: Engine, chip: Chip) -> str | None:
+    """Why this layout is impossible, in one sentence, or None."""
+    for name in ("tp", "pp", "ep", "attention_dp"):
+        if getattr(layout, name) < 1:
+            return f"{name} must be at least 1"
+    return _divides(layout, model) or _engine_runs(layout, model, engine, chip)
+
+
+def _divides(layout: Layout, model: Model) -> str | None:
+    for a in model.attentions:
+        if a.heads % layout.tp:
+            return f"tensor parallel {layout.tp} does not divide {a.heads} attention heads"
+        if a.kind == "gqa" and a.kv_heads % layout.tp and layout.tp % a.kv_heads:
+            return f"tensor parallel {layout.tp} and {a.kv_heads} key-value heads do not divide each other"
+    if layout.pp > model.layers:
+        return f"{layout.pp} pipeline stages for {model.layers} layers"
+    if layout.ep > 1 and not model.experts:
+        return "expert parallel needs a mixture-of-experts model"
+    if layout.group % layout.ep:
+        return f"expert parallel {layout.ep} does not divide the {layout.group} chips of a stage (tp x attention_dp)"
+    for e in model.experts:
+        if e.n_experts % layout.ep:
+            return f"expert parallel {layout.ep} does not divide {e.n_experts} experts"
+    return None
+
+
+def _engine_runs(layout: Layout, model: Model, engine: Engine, chip: Chip) -> str | None:
+    missing = model.traits - set(engine.architectures)
+    if missing:
+        return f"{engine.id} does not run {', '.join(sorted(missing))} models here"
+    support = next((s for s in engine.supports if chip.family in s.families), None)
+    if support is None:
+        return f"{engine.id} does not run on {chip.family} chips"
+    if layout.weight_precision not in support.weights:
+        return f"{engine.id} has no {layout.weight_precision} weights on {chip.family} (it has {', '.join(support.weights)})"
+    if layout.kv_precision not in support.kv:
+        return f"{engine.id} has no {layout.kv_precision} KV cache on {chip.family} (it has {', '.join(support.kv)})"
+    if layout.pp > 1 and not engine.pipeline_parallel:
+        return f"{engine.id} has no pipeline parallelism"
+    if layout.ep > 1 and not engine.expert_parallel:
+        return f"{engine.id} has no expert parallelism"
+    if layout.attention_dp > 1 and not engine.attention_data_parallel:
+        return f"{engine.id} has no attention data parallelism"
+    return None

@@ -1,0 +1,148 @@
+r"""Time of one engine step: the one place where work becomes seconds.
+
+.. math::
+
+    t = \sum_{op} L_{op}\, \mathrm{smax}\!\left(\frac{bytes}{BW\,e_{bw}}, \frac{flops}{F\,e_{fl}}\right)
+        + L (t_{coll} + n_k \tau) + L_{moe} \tau_m + L_{mla} \tau_a + t_{step} + t_{seq}\, n_{seq}
+
+with smax(a, b) = (a^p + b^p)^(1/p). The same code serves one point with its breakdown and arrays of candidates x
+batch sizes; the planner, `explain` and the simulator call nothing else.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from stackwright.llm.operators import Operator, StepShape, operators
+from stackwright.performance.candidates import Candidates
+from stackwright.performance.collectives import all_reduce_s
+
+Array = NDArray[np.float64]
+
+BYTES_PER_ACTIVATION = 2.0  # activations travel in BF16
+
+_MEMORY_CONSTANT = {
+    "gemm": "weight_bandwidth_efficiency",
+    "attention_decode": "kv_bandwidth_efficiency",
+    "attention_prefill": "kv_bandwidth_efficiency",
+    "expert_gemm": "expert_bandwidth_efficiency",
+}
+_COMPUTE_CONSTANT = {
+    "gemm": "gemm_efficiency",
+    "attention_decode": "attention_efficiency",
+    "attention_prefill": "attention_efficiency",
+    "expert_gemm": "expert_gemm_efficiency",
+}
+
+
+@dataclass(frozen=True)
+class Part:
+    """One line of the breakdown, over all layers: seconds, and what bounds it (bytes and FLOP of one chip)."""
+
+    name: str
+    seconds: Array
+    memory_s: Array | float = 0.0
+    compute_s: Array | float = 0.0
+    n_bytes: Array | float = 0.0
+    flops: Array | float = 0.0
+
+
+@dataclass(frozen=True)
+class StepTime:
+    """Seconds of a step and the parts that sum to it. `fixed_s`: the share that does not grow with tokens."""
+
+    seconds: Array
+    parts: tuple[Part, ...]
+    fixed_s: Array
+
+    def part_s(self, prefix: str) -> Array:
+        """Seconds of all parts whose name starts with `prefix`."""
+        total: Array = np.zeros_like(self.seconds)
+        for p in self.parts:
+            if p.name.startswith(prefix):
+                total = total + p.seconds
+        return total
+
+
+def smooth_max(a: Array, b: Array, p: float) -> Array:
+    """(a^p + b^p)^(1/p): the larger of the two, rounded where they are close (p is the `roofline_sharpness`)."""
+    if p == 4.0:
+        a2, b2 = a * a, b * b
+        return np.sqrt(np.sqrt(a2 * a2 + b2 * b2))
+    return np.power(np.power(a, p) + np.power(b, p), 1.0 / p)
+
+
+def step_time(c: Candidates, shape: StepShape) -> StepTime:
+    """Seconds of one step of `shape` for every candidate.
+
+    Arrays of `shape` broadcast against (n, 1). The step is one pass of the tokens through all layers; with pipeline
+    parallelism that is the latency over all stages.
+    """
+    work = operators(c.model, shape, c.shard, c.bytes_per_parameter, c.kv_bytes)
+    parts = [_operator(c, op) for op in work]
+    latency, transfer = _collectives(c, shape)
+    parts.append(Part("collectives", latency + transfer))
+    overheads = _overheads(c)
+    parts += overheads
+    parts.append(Part("host per sequence", c.theta["sequence_overhead_s"] * shape.sequences * c.shard.data))
+    seconds = parts[0].seconds
+    for p in parts[1:]:
+        seconds = seconds + p.seconds
+    fixed = latency + sum(p.seconds for p in overheads)
+    return StepTime(seconds, tuple(parts), fixed)
+
+
+def _operator(c: Candidates, op: Operator) -> Part:
+    n_bytes = op.weight_bytes + op.kv_bytes
+    memory_s = n_bytes / (c.bandwidth * c.theta[_MEMORY_CONSTANT[op.kind]])
+    compute_s: Array = np.zeros(())
+    for role, flops in op.flops.items():
+        compute_s = compute_s + flops / c.peak_flops[role]
+    compute_s = compute_s / c.theta[_COMPUTE_CONSTANT[op.kind]]
+    layers: Array | float = float(op.layers)
+    if op.kind == "expert_gemm":
+        layers = layers * (1.0 + c.theta["expert_imbalance"] * np.log2(c.expert_ranks))
+    flops_all = sum(op.flops.values(), start=np.zeros(()))
+    return Part(
+        name=op.name,
+        seconds=layers * smooth_max(np.asarray(memory_s), compute_s, float(c.theta["roofline_sharpness"])),
+        memory_s=layers * memory_s,
+        compute_s=layers * compute_s,
+        n_bytes=op.layers * n_bytes,
+        flops=op.layers * flops_all,
+    )
+
+
+def _collectives(c: Candidates, shape: StepShape) -> tuple[Array, Array]:
+    """Latency and transfer seconds: two collectives per layer (after attention and after the feed-forward).
+
+    All-to-all of expert parallelism is counted like an all-reduce; every pipeline boundary adds one hop.
+    """
+    message = shape.tokens * (c.model.hidden * BYTES_PER_ACTIVATION)
+    rate = c.link_bytes_per_s * c.theta["link_efficiency"]
+    latency_s = c.theta["collective_latency_s"] * c.latency_ratio
+    latency, transfer = all_reduce_s(message, c.shard.group, latency_s, rate)
+    hops = c.pipeline - 1.0
+    per_model = 2.0 * c.model.layers
+    return per_model * latency + hops * latency_s, per_model * transfer + hops * (message / rate)
+
+
+def _overheads(c: Candidates) -> list[Part]:
+    """Fixed times of a step: kernels, expert dispatch, latent attention, host."""
+    m, theta, zero = c.model, c.theta, np.zeros_like(c.bandwidth)
+    shared_layers = sum(e.layers for e in m.experts if e.shared_parameters)
+    kernels = m.layers * theta["kernels_per_layer"] + shared_layers * theta["kernels_shared_experts"]
+    found = [
+        ("kernel overhead", kernels * theta["kernel_overhead_s"]),
+        ("expert dispatch", sum(e.layers for e in m.experts) * theta["moe_layer_overhead_s"]),
+        ("latent attention overhead", _latent_layers(c) * theta["latent_attention_overhead_s"]),
+        ("host per step", theta["step_overhead_s"]),
+    ]
+    return [Part(name, value + zero) for name, value in found if np.any(value > 0)]
+
+
+def _latent_layers(c: Candidates) -> int:
+    return sum(a.layers for a in c.model.attentions if a.kind == "mla")

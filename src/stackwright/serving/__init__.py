@@ -1,0 +1,26 @@
+"""From step times to what users see: TTFT, TPOT, E2E and throughput under traffic."""
+
+from stackwright.serving.closed_loop import Service, closed_loop
+from stackwright.serving.energy import replica_chip_power_w
+from stackwright.serving.intervals import LEVEL, Uncertain, probability_below, probability_both, propagate
+from stackwright.serving.latency import E2eDistribution, TpotDistribution, TtftDistribution
+from stackwright.serving.open_loop import open_loop, running_for_rate
+from stackwright.serving.phases import Phases, phases
+
+__all__ = [
+    "LEVEL",
+    "E2eDistribution",
+    "Phases",
+    "Service",
+    "TpotDistribution",
+    "TtftDistribution",
+    "Uncertain",
+    "closed_loop",
+    "open_loop",
+    "phases",
+    "probability_below",
+    "probability_both",
+    "propagate",
+    "replica_chip_power_w",
+    "running_for_rate",
+]
