@@ -14,8 +14,8 @@ from pydantic import BaseModel, ConfigDict, Field
 Confidence = Literal["measured", "datasheet", "announced", "press", "assumption"]
 Precision = Literal["bf16", "fp8", "fp4", "nvfp4", "mxfp4", "int8", "int4"]
 Contract = Literal[
-    "on_demand", "spot", "capacity_block", "flex_start", "calendar", "reserved_1y", "reserved_3y", "savings_plan_1y",
-    "savings_plan_3y", "monthly",
+    "on_demand", "spot", "capacity_block", "flex_start", "calendar", "reserved_1y", "reserved_3y",
+    "savings_plan_1y", "savings_plan_3y", "monthly",
 ]  # fmt: skip
 
 
@@ -46,9 +46,13 @@ class Compute(Sourced):
 
 
 class Memory(Sourced):
-    """Device memory: capacity in bytes as the vendor sells it, peak bandwidth in bytes/s."""
+    """Device memory: capacity in bytes as the vendor sells it, peak bandwidth in bytes/s.
+
+    `visible_bytes` is what the driver reports to programs (nvidia-smi, rocm-smi), where known.
+    """
 
     capacity_bytes: float = Field(gt=0)
+    visible_bytes: float | None = Field(default=None, gt=0)
     bandwidth_bytes_per_s: float = Field(gt=0)
     kind: str = ""
 
@@ -115,7 +119,7 @@ class Support(Record):
 class Scheduler(Sourced):
     """Defaults of the engine's scheduler, as the engine names them in `note`.
 
-    `policy`: `chunked` mixes prompt chunks into decode steps; `prefill_priority` runs prompts first, decode waits.
+    `policy`: `chunked` mixes prompt chunks into decode steps, `prefill_priority` makes decode wait.
     """
 
     policy: Literal["chunked", "prefill_priority"]
@@ -170,7 +174,7 @@ class Price(Sourced):
 
 
 class Offer(Record):
-    """Capacity one can rent: a unit (instance, slice or rack) of `chips` chips of one kind, with dated prices.
+    """Rentable capacity: a unit (instance, slice or rack) of `chips` chips of one kind, with dated prices.
 
     `max_replica_chips`: the most chips one replica may span over several units (a rack's NVLink domain, a TPU
     slice, or a cluster network); `scale_up_chips`: how many of them share the scale-up domain.

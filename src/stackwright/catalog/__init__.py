@@ -1,0 +1,46 @@
+"""The catalogue: chips, systems, engines, models, offers and electricity, each figure with its source."""
+
+from stackwright.catalog.records import (
+    Checkpoint,
+    Chip,
+    Compute,
+    Confidence,
+    Contract,
+    Engine,
+    Grid,
+    Link,
+    Memory,
+    ModelEntry,
+    Offer,
+    Power,
+    Precision,
+    Price,
+    Scheduler,
+    Sourced,
+    Support,
+    System,
+)
+from stackwright.catalog.store import Catalog, load_catalog
+
+__all__ = [
+    "Catalog",
+    "Checkpoint",
+    "Chip",
+    "Compute",
+    "Confidence",
+    "Contract",
+    "Engine",
+    "Grid",
+    "Link",
+    "Memory",
+    "ModelEntry",
+    "Offer",
+    "Power",
+    "Precision",
+    "Price",
+    "Scheduler",
+    "Sourced",
+    "Support",
+    "System",
+    "load_catalog",
+]

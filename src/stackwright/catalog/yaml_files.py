@@ -1,0 +1,109 @@
+"""Reads the YAML files of a catalogue directory into plain records; a broken file is named with its field."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Hashable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import yaml
+from pydantic import ValidationError
+
+from stackwright.catalog.records import Chip, Engine, Grid, ModelEntry, Offer, Record, System
+from stackwright.errors import CatalogError
+
+DATA = Path(__file__).parent / "data"
+KINDS: dict[str, type[Record]] = {
+    "chips": Chip, "systems": System, "engines": Engine, "models": ModelEntry, "offers": Offer, "grid": Grid,
+}  # fmt: skip
+_GROUPED = {
+    "offers",
+    "grid",
+}  # one file per provider: `provider`, optional `sources`, and a list under the kind
+
+Raw = dict[str, Any]
+R = TypeVar("R", bound=Record)
+
+
+class _Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[misc]
+    """Safe YAML that reads 1e12 as a number and refuses a key given twice."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
+        seen: set[str] = set()
+        for key, _ in node.value:
+            if key.value in seen:
+                raise yaml.constructor.ConstructorError(
+                    None, None, f"key {key.value!r} is given twice", key.start_mark
+                )
+            seen.add(key.value)
+        mapping: dict[Hashable, Any] = super().construct_mapping(node, deep)
+        return mapping
+
+
+_Loader.add_implicit_resolver(
+    "tag:yaml.org,2002:float",
+    re.compile(r"^[-+]?[0-9][0-9_]*(\.[0-9]*)?[eE][-+]?[0-9]+$"),
+    list("-+0123456789"),
+)
+
+
+def list_files(directory: Path) -> list[Path]:
+    """The YAML files of a catalogue directory in a stable order."""
+    return [file for kind in KINDS for file in sorted((directory / kind).glob("*.y*ml"))]
+
+
+def read_directory(directory: Path) -> dict[str, list[Raw]]:
+    """Plain records by kind from `directory/<kind>/*.yaml`. Raises `CatalogError` with the file name."""
+    if not directory.is_dir():
+        raise CatalogError(f"{directory}: no such catalogue directory")
+    found: dict[str, list[Raw]] = {kind: [] for kind in KINDS}
+    for file in list_files(directory):
+        kind = file.parent.name
+        found[kind].extend(_records_of(file, kind))
+    return found
+
+
+def _records_of(file: Path, kind: str) -> list[Raw]:
+    try:
+        content = yaml.load(file.read_bytes(), Loader=_Loader)
+    except yaml.YAMLError as error:
+        raise CatalogError(f"{file}: not valid YAML: {' '.join(str(error).split())}") from None
+    if not isinstance(content, dict):
+        raise CatalogError(f"{file}: expected one mapping of fields")
+    records = _expand(content, kind, file) if kind in _GROUPED else [content]
+    for record in records:
+        if not isinstance(record, dict) or not isinstance(record.get("id"), str):
+            raise CatalogError(f"{file}: a record without a text `id`")
+        parse(kind, record, str(file))
+    return records
+
+
+def _expand(content: Raw, kind: str, file: Path) -> list[Raw]:
+    """The records of a provider's file: fills in `provider`, `id` and the source texts named by key."""
+    unknown = set(content) - {"provider", "sources", kind}
+    if unknown or "provider" not in content or not isinstance(content.get(kind), list):
+        raise CatalogError(
+            f"{file}: expected `provider`, optional `sources` and a list `{kind}`; got {sorted(content)}"
+        )
+    provider, sources = content["provider"], content.get("sources") or {}
+    records: list[Raw] = []
+    for given in content[kind]:
+        record = {"provider": provider, **given}
+        name = record.get("instance" if kind == "offers" else "region", "")
+        record.setdefault("id", f"{provider}/{name}".lower())
+        for sourced in [record, *record.get("prices", [])]:
+            if isinstance(sourced, dict) and sourced.get("source") in sources:
+                sourced["source"] = sources[sourced["source"]]
+        records.append(record)
+    return records
+
+
+def parse(kind: str, raw: Raw, where: str) -> Record:
+    """The typed record. Raises `CatalogError` naming `where`, the record and the first broken field."""
+    try:
+        return KINDS[kind].model_validate(raw)
+    except ValidationError as error:
+        first = error.errors()[0]
+        field = ".".join(str(part) for part in first["loc"])
+        raise CatalogError(f"{where}: {raw.get('id', '?')}: {field}: {first['msg']}") from None
