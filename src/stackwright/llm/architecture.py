@@ -10,12 +10,15 @@ from dataclasses import dataclass
 from typing import Literal
 
 Role = Literal["attention_in", "attention_out", "ffn", "expert", "shared_expert", "router", "embedding", "head", "norm"]
-Shard = Literal["tensor", "replicated", "expert", "vocabulary"]
+Shard = Literal["tensor", "kv_heads", "replicated", "expert", "vocabulary"]
 
 
 @dataclass(frozen=True)
 class Matrix:
-    """Weights of one projection in one layer: `parameters` per layer, its role (precision) and how it is sharded."""
+    """Weights of one projection in one layer: `parameters` per layer, its role (precision) and its shard.
+
+    `kv_heads` matrices split over at most the key-value heads: beyond that, tensor ranks hold copies.
+    """
 
     name: str
     role: Role
@@ -27,8 +30,8 @@ class Matrix:
 class Attention:
     """One kind of attention block, `layers` of which the model has.
 
-    `kv_elements`: cached elements per token and layer. `prefill_flops_per_pair` and `decode_flops_per_pair`: FLOP per
-    (query token, attended token) pair and layer; MLA decodes in the latent space, hence two figures.
+    `kv_elements`: cached elements per token and layer. `prefill_flops_per_pair` and `decode_flops_per_pair`:
+    FLOP per (query token, attended token) pair and layer; MLA decodes in the latent space, hence two figures.
     `window`: tokens a sliding-window layer sees, or None.
     """
 
@@ -88,7 +91,7 @@ class Experts:
 
 @dataclass(frozen=True)
 class Model:
-    """A decoder-only language model. Layers of one kind are counted, not listed: their order does not change a sum."""
+    """A decoder-only language model. Layers of one kind are counted, not listed: order changes no sum."""
 
     id: str
     hidden: int
@@ -138,7 +141,7 @@ class Model:
     @property
     def traits(self) -> frozenset[str]:
         """What an engine must support: dense or moe, plus mla and sliding where present."""
-        found = {self.family}
+        found: set[str] = {self.family}
         if self.is_mla:
             found.add("mla")
         if any(a.window for a in self.attentions):

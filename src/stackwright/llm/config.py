@@ -1,4 +1,4 @@
-"""Reads a Hugging Face config.json into a `Model`; an architecture it does not know is refused, never guessed."""
+"""Reads a Hugging Face config.json into a `Model`; an architecture it does not know is refused."""
 
 from __future__ import annotations
 
@@ -47,7 +47,9 @@ def parse_config(config: Config, name: str) -> Model:
 
 
 def _number(config: Config, key: str, name: str, default: Any = None) -> int:
-    value = config.get(key, default)
+    value = config.get(key)
+    if value is None:  # absent or null: both mean the default
+        value = default
     if value is None:
         raise InputError(f"{name}: config.json lacks {key!r}")
     if isinstance(value, bool) or not isinstance(value, int | float) or value < 0 or value != int(value):
@@ -68,15 +70,16 @@ def _gqa(config: Config, name: str, *, layers: int, window: int | None, label: s
     kv_heads = _positive(config, "num_key_value_heads", name, heads)
     if heads % kv_heads:
         raise InputError(f"{name}: {heads} attention heads do not divide into {kv_heads} key-value heads")
-    d = _positive(config, "head_dim", name, config.get("head_dim") or h // heads)
+    d = _positive(config, "head_dim", name, h // heads)
     bias = bool(config.get("attention_bias", False))
     qkv_bias = bias or config.get("model_type") == "qwen2"
     qk_norm = 2.0 * d if config.get("model_type") in ("qwen3", "qwen3_moe") else 0.0
     sinks = float(heads) if config.get("model_type") == "gpt_oss" else 0.0
-    qkv = float(h * d * (heads + 2 * kv_heads)) + (d * (heads + 2 * kv_heads) if qkv_bias else 0)
+    rows = h + 1 if qkv_bias else h
     out = float(heads * d * h) + (h if bias else 0)
     matrices = (
-        Matrix("qkv_proj", "attention_in", qkv, "tensor"),
+        Matrix("q_proj", "attention_in", float(rows * d * heads), "tensor"),
+        Matrix("kv_proj", "attention_in", float(rows * d * 2 * kv_heads), "kv_heads"),
         Matrix("o_proj", "attention_out", out, "tensor"),
         Matrix("qk_norm_and_sinks", "norm", qk_norm + sinks, "replicated"),
     )
@@ -97,11 +100,12 @@ def _gqa(config: Config, name: str, *, layers: int, window: int | None, label: s
 def _mla(config: Config, name: str, *, layers: int) -> Attention:
     """Multi-head latent attention (DeepSeek-V2, arXiv 2405.04434, section 2.1).
 
-    Cache r + p per token (latent plus rotary key); prefill expands keys and values (2 H (n + p + v) FLOP per pair),
-    decode stays in the latent space (2 H (2 r + p)). Down-projections are replicated over tensor parallel ranks.
+    Cache r + p per token (latent plus rotary key); prefill expands keys and values (2 H (n + p + v) FLOP per
+    pair), decode stays in the latent space (2 H (2 r + p)). Down-projections are replicated over tensor
+    parallel ranks.
     """
     h, heads = _positive(config, "hidden_size", name), _positive(config, "num_attention_heads", name)
-    r, q = _positive(config, "kv_lora_rank", name), _number(config, "q_lora_rank", name, config.get("q_lora_rank") or 0)
+    r, q = _positive(config, "kv_lora_rank", name), _number(config, "q_lora_rank", name, 0)
     n, p = _positive(config, "qk_nope_head_dim", name), _positive(config, "qk_rope_head_dim", name)
     v = _positive(config, "v_head_dim", name)
     query_in = q if q else h
@@ -126,24 +130,25 @@ def _mla(config: Config, name: str, *, layers: int) -> Attention:
     )
 
 
-def _gated(h: int, intermediate: int, layers: int) -> FeedForward:
-    """Gated feed-forward: gate, up and down, 3 h f parameters."""
+def _gated(h: int, intermediate: int, layers: int, *, bias: bool = False) -> FeedForward:
+    """Gated feed-forward: gate, up and down, 3 h f parameters (plus 2 f + h with biases)."""
     size = float(h * intermediate)
     matrices = (
-        Matrix("gate_proj", "ffn", size, "expert"),
-        Matrix("up_proj", "ffn", size, "expert"),
-        Matrix("down_proj", "ffn", size, "expert"),
+        Matrix("gate_proj", "ffn", size + (intermediate if bias else 0), "expert"),
+        Matrix("up_proj", "ffn", size + (intermediate if bias else 0), "expert"),
+        Matrix("down_proj", "ffn", size + (h if bias else 0), "expert"),
     )
     return FeedForward("dense_ffn", layers, matrices)
 
 
 def _assemble(
-    config: Config, name: str, attentions: tuple[Attention, ...], ffs: tuple[FeedForward, ...], experts: tuple[Experts, ...]
+    config: Config,
+    name: str,
+    attentions: tuple[Attention, ...],
+    ffs: tuple[FeedForward, ...],
+    experts: tuple[Experts, ...],
 ) -> Model:
     h, layers = _positive(config, "hidden_size", name), _positive(config, "num_hidden_layers", name)
-    quantization = config.get("quantization_config") or {}
-    method = str(quantization.get("quant_method", "")).lower()
-    native = {"fp8": "fp8", "mxfp4": "mxfp4", "compressed-tensors": "int4"}.get(method, "bf16")
     return Model(
         id=name,
         hidden=h,
@@ -155,18 +160,59 @@ def _assemble(
         norm_parameters=float(h * (2 * layers + 1)),
         tied_embeddings=bool(config.get("tie_word_embeddings", False)),
         max_context=_positive(config, "max_position_embeddings", name),
-        native_precision=native,
+        native_precision=_native_precision(config.get("quantization_config") or {}),
         family="moe" if any(e.layers for e in experts) else "dense",
+    )
+
+
+def _native_precision(quantization: Config) -> str:
+    """The weight format that the checkpoint itself states; `bf16` when it states none that is known here."""
+    method = str(quantization.get("quant_method", "")).lower()
+    if method != "compressed-tensors":
+        known = {"fp8": "fp8", "fbgemm_fp8": "fp8", "mxfp4": "mxfp4", "gptq": "int4", "awq": "int4"}
+        return known.get(method, "bf16") if quantization.get("bits", 4) == 4 else "int8"
+    group: Config = next(iter((quantization.get("config_groups") or {}).values()), {})
+    weights = group.get("weights") or {}
+    bits, kind = weights.get("num_bits", 4), weights.get("type", "int")
+    return {(8, "float"): "fp8", (8, "int"): "int8", (4, "float"): "nvfp4"}.get((bits, kind), "int4")
+
+
+def _attention_layers(config: Config, name: str) -> tuple[Attention, ...]:
+    """Full and sliding-window attention layers, as the model classes of Hugging Face transformers place them.
+
+    `layer_types` decides where it is given. Otherwise Mistral and Mixtral slide in every layer when
+    `sliding_window` is set; Qwen only with `use_sliding_window`, from layer `max_window_layers` on; Llama
+    never.
+    """
+    layers, kinds = _positive(config, "num_hidden_layers", name), config.get("layer_types")
+    family = str(config.get("model_type", "")).lower()
+    window = config.get("sliding_window") or None
+    if family == "llama" or (family.startswith("qwen") and not config.get("use_sliding_window", False)):
+        window = None
+    if kinds is not None and len(kinds) != layers:
+        raise InputError(f"{name}: layer_types lists {len(kinds)} layers, num_hidden_layers says {layers}")
+    if window is None:
+        sliding = 0
+    elif kinds is not None:
+        sliding = sum(k == "sliding_attention" for k in kinds)
+    elif family.startswith("qwen"):
+        sliding = layers - min(layers, _number(config, "max_window_layers", name, layers))
+    else:
+        sliding = layers
+    if sliding in (0, layers):
+        return (_gqa(config, name, layers=layers, window=window if sliding else None, label="attention"),)
+    return (
+        _gqa(config, name, layers=layers - sliding, window=None, label="full_attention"),
+        _gqa(config, name, layers=sliding, window=window, label="sliding_attention"),
     )
 
 
 def _dense(config: Config, name: str) -> Model:
     """Llama, Mistral, Qwen2, Qwen3: grouped-query attention and a gated feed-forward in every layer."""
-    layers = _positive(config, "num_hidden_layers", name)
-    window = config.get("sliding_window") if config.get("use_sliding_window", True) else None
-    attention = _gqa(config, name, layers=layers, window=window or None, label="attention")
-    ff = _gated(_positive(config, "hidden_size", name), _positive(config, "intermediate_size", name), layers)
-    return _assemble(config, name, (attention,), (ff,), ())
+    h, layers = _positive(config, "hidden_size", name), _positive(config, "num_hidden_layers", name)
+    bias = bool(config.get("mlp_bias", False))
+    ff = _gated(h, _positive(config, "intermediate_size", name), layers, bias=bias)
+    return _assemble(config, name, _attention_layers(config, name), (ff,), ())
 
 
 def _moe(config: Config, name: str) -> Model:
@@ -176,21 +222,25 @@ def _moe(config: Config, name: str) -> Model:
     f = _positive(config, "moe_intermediate_size", name, config.get("intermediate_size"))
     if int(config.get("decoder_sparse_step", 1) or 1) != 1 or config.get("mlp_only_layers"):
         raise UnsupportedError(f"{name}: mixed dense and expert layers (decoder_sparse_step) are not covered yet")
-    window = config.get("sliding_window") if config.get("use_sliding_window", True) else None
     experts = Experts(
         "experts", layers, n_experts, _top_k(config, name, n_experts), 3.0 * h * f, 0.0, float(h * n_experts)
     )
-    return _assemble(
-        config, name, (_gqa(config, name, layers=layers, window=window or None, label="attention"),), (), (experts,)
-    )
+    return _assemble(config, name, _attention_layers(config, name), (), (experts,))
 
 
 def _deepseek_v3(config: Config, name: str) -> Model:
-    """DeepSeek-V3, R1, Kimi K2: MLA, `first_k_dense_replace` dense layers, then routed plus shared experts."""
+    """DeepSeek-V3, R1, Kimi K2: MLA, `first_k_dense_replace` dense layers, then routed and shared experts."""
     h, layers = _positive(config, "hidden_size", name), _positive(config, "num_hidden_layers", name)
     dense = _number(config, "first_k_dense_replace", name, 0)
-    n_experts, f = _positive(config, "n_routed_experts", name), _positive(config, "moe_intermediate_size", name)
+    n_experts, f = (
+        _positive(config, "n_routed_experts", name),
+        _positive(config, "moe_intermediate_size", name),
+    )
     shared = _number(config, "n_shared_experts", name, 0)
+    if _number(config, "moe_layer_freq", name, 1) != 1:
+        raise UnsupportedError(f"{name}: mixed dense and expert layers (moe_layer_freq) are not covered yet")
+    if dense > layers:
+        raise InputError(f"{name}: first_k_dense_replace = {dense} exceeds the {layers} layers")
     correction = n_experts if config.get("topk_method") == "noaux_tc" else 0
     experts = Experts(
         "experts",
@@ -206,7 +256,7 @@ def _deepseek_v3(config: Config, name: str) -> Model:
 
 
 def _gpt_oss(config: Config, name: str) -> Model:
-    """gpt-oss: alternating full and sliding-window attention with sinks, experts with biases in every layer."""
+    """gpt-oss: alternating full and sliding-window attention with sinks; experts with biases throughout."""
     h, layers = _positive(config, "hidden_size", name), _positive(config, "num_hidden_layers", name)
     kinds = config.get("layer_types") or ["sliding_attention", "full_attention"] * (layers // 2)
     if len(kinds) != layers:

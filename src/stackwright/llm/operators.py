@@ -1,12 +1,13 @@
 """What one engine step computes and reads, operator by operator, on the busiest chip of a replica.
 
-Arrays broadcast: one value per candidate in rows, one per batch size in columns, or plain numbers for one point.
-Formulas follow the roofline accounting of decoder-only models (Pope et al., "Efficiently Scaling Transformer
-Inference", arXiv 2211.05102, section 2) and count 2 FLOP per multiply-add.
+Arrays broadcast: one value per candidate in rows, one per batch size in columns, or plain numbers for one
+point. Formulas follow the roofline accounting of decoder-only models (Pope et al., "Efficiently Scaling
+Transformer Inference", arXiv 2211.05102, section 2) and count 2 FLOP per multiply-add.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
@@ -14,7 +15,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from stackwright.llm.architecture import Attention, Experts, FeedForward, Model, Role
+from stackwright.llm.architecture import Attention, Experts, FeedForward, Matrix, Model, Role
 
 Array = NDArray[np.float64]
 OperatorKind = Literal["gemm", "attention_decode", "attention_prefill", "expert_gemm"]
@@ -37,8 +38,8 @@ class Shard:
 class StepShape:
     """Tokens of one engine step on one attention rank.
 
-    `tokens`: new tokens; `sequences`: sequences that get a logit; `context`: mean number of tokens that each new
-    token attends to.
+    `tokens`: new tokens; `sequences`: sequences that get a logit; `context`: mean number of tokens that each
+    new token attends to.
     """
 
     tokens: Array
@@ -68,13 +69,25 @@ def kv_shard(attention: Attention, tensor: Array) -> Array:
     return np.minimum(tensor, float(attention.kv_heads))
 
 
-def experts_hit(experts: Experts, tokens: Array) -> Array:
-    """Expected number of distinct experts that `tokens` tokens visit, routing taken as uniform.
+def held_parameters(matrix: Matrix, attention: Attention, tensor: Array) -> Array:
+    """Parameters of one attention matrix that one chip holds, per layer; shape of `tensor`."""
+    if matrix.shard == "tensor":
+        return matrix.parameters / tensor
+    if matrix.shard == "kv_heads":
+        return matrix.parameters / kv_shard(attention, tensor)
+    return matrix.parameters * np.ones_like(tensor)
 
-    E (1 - exp(-t k / E)): the Poisson limit of E (1 - (1 - k/E)^t).
+
+def experts_hit(experts: Experts, tokens: Array) -> Array:
+    """Expected number of distinct experts that `tokens` tokens visit: E (1 - (1 - k/E)^t).
+
+    Each token picks k different experts of E, uniformly and independently of the other tokens; k for one
+    token.
     """
     n = float(experts.n_experts)
-    return -n * np.expm1(-tokens * (experts.top_k / n))
+    if experts.top_k >= experts.n_experts:
+        return n * np.ones_like(tokens)
+    return -n * np.expm1(tokens * math.log1p(-experts.top_k / n))
 
 
 def operators(
@@ -101,7 +114,7 @@ def _projections(a: Attention, shape: StepShape, shard: Shard, width: Mapping[Ro
     for m in a.matrices:
         if m.role == "norm" or not m.parameters:
             continue
-        held = m.parameters / shard.tensor if m.shard == "tensor" else m.parameters * np.ones_like(shard.tensor)
+        held = held_parameters(m, a, shard.tensor)
         weight_bytes = weight_bytes + held * width[m.role]
         flops[m.role] = flops.get(m.role, np.float64(0.0)) + 2.0 * held * shape.tokens
     suffix = "" if a.name in ("attention", "mla") else f" ({a.name.split('_')[0]})"

@@ -1,4 +1,4 @@
-"""Number formats: bytes per element, and which parts of a model a checkpoint of a given precision quantises."""
+"""Number formats: bytes per element, and which parts of a model a checkpoint of a precision quantises."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ _NEVER_QUANTISED: frozenset[Role] = frozenset({"embedding", "head", "norm", "rou
 def weight_format(model: Model, weight_precision: str, role: Role) -> str:
     """The format in which weights of `role` are stored in a checkpoint of `weight_precision`.
 
-    Rules, from the published quantisation configs: heads, embeddings, norms and routers stay BF16; native MXFP4
-    (gpt-oss) and INT4 (Kimi) quantise routed experts only (`modules_to_not_convert` of their config.json); NVFP4
-    and MXFP4 checkpoints of MLA models leave the query and latent projections in BF16 and quantise the output
-    projection (`exclude_modules` of nvidia/DeepSeek-V3.1-NVFP4).
+    Rules, from the published quantisation configs: heads, embeddings, norms and routers stay BF16; native
+    MXFP4 (gpt-oss) and INT4 (Kimi) quantise routed experts only (`modules_to_not_convert` of their
+    config.json); NVFP4 and MXFP4 checkpoints of MLA models leave the query and latent projections in BF16 and
+    quantise the output projection (`exclude_modules` of nvidia/DeepSeek-V3.1-NVFP4).
     """
     if weight_precision not in BYTES_PER_ELEMENT:
         raise InputError(f"unknown precision {weight_precision!r}; known: {', '.join(WEIGHT_PRECISIONS)}")

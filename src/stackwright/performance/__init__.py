@@ -3,7 +3,12 @@
 from stackwright.performance.candidates import Candidate, Candidates, candidates
 from stackwright.performance.constants import Constant, Constants, load_constants
 from stackwright.performance.layout import Layout, check_layout, layout_problem
-from stackwright.performance.memory import MemoryBudget, kv_bytes_per_sequence, kv_capacity_sequences, memory_budget
+from stackwright.performance.memory import (
+    MemoryBudget,
+    kv_bytes_per_sequence,
+    kv_capacity_sequences,
+    memory_budget,
+)
 from stackwright.performance.step import Part, StepTime, step_time
 
 __all__ = [

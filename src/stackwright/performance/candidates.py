@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -72,6 +73,12 @@ class Candidates:
         """Chips of one replica."""
         return self.shard.group * self.pipeline
 
+    @property
+    def stage_share(self) -> Array:
+        """Share of the layers that the longest pipeline stage holds: ceil(L / pp) / L."""
+        layers = float(self.model.layers)
+        return np.ceil(layers / self.pipeline) / layers
+
     def take(self, rows: NDArray[np.int64]) -> Candidates:
         """Candidates of the given row numbers, in that order (a row may repeat)."""
 
@@ -114,15 +121,9 @@ def candidates(model: Model, entries: Sequence[Candidate], constants: Constants)
         ),
         pipeline=column(lambda r: r.layout.pp),
         expert_ranks=column(lambda r: r.layout.ep),
-        bytes_per_parameter={
-            role: column(lambda r, role=role: weight_bytes_per_parameter(model, r.layout.weight_precision, role))  # type: ignore[misc]
-            for role in _ROLES
-        },
+        bytes_per_parameter={role: column(partial(_bytes_per_parameter, model, role)) for role in _ROLES},
         kv_bytes=column(lambda r: BYTES_PER_ELEMENT[r.layout.kv_precision]),
-        peak_flops={
-            role: column(lambda r, role=role: peak_flops(model, r.chip, r.layout.weight_precision, role))  # type: ignore[misc]
-            for role in _ROLES
-        },
+        peak_flops={role: column(partial(_peak, model, role)) for role in _ROLES},
         bandwidth=column(lambda r: r.chip.memory.bandwidth_bytes_per_s),
         link_bytes_per_s=np.where(outside, link_out, link_in),
         latency_ratio=np.where(outside, ratio, 1.0),
@@ -132,19 +133,25 @@ def candidates(model: Model, entries: Sequence[Candidate], constants: Constants)
         max_batched_tokens=column(lambda r: r.engine.scheduler.max_batched_tokens),
         max_sequences=column(lambda r: r.engine.scheduler.max_sequences),
         chunked=np.array([[r.engine.scheduler.policy == "chunked"] for r in rows]),
-        theta=constants.theta(
-            [r.engine.id for r in rows], [r.chip.family for r in rows], [r.chip.id for r in rows]
-        ),
+        theta=constants.theta([r.engine.id for r in rows], [r.chip.family for r in rows], [r.chip.id for r in rows]),
         constants=constants,
     )
+
+
+def _bytes_per_parameter(model: Model, role: Role, r: Candidate) -> float:
+    return weight_bytes_per_parameter(model, r.layout.weight_precision, role)
+
+
+def _peak(model: Model, role: Role, r: Candidate) -> float:
+    return peak_flops(model, r.chip, r.layout.weight_precision, role)
 
 
 def peak_flops(model: Model, chip: Chip, weight_precision: str, role: Role) -> float:
     """Dense peak FLOP/s of the arithmetic that weights of `role` run in on this chip.
 
-    Weights in a format the chip cannot multiply are expanded to BF16 (weight-only kernels): FP8 on Ampere, FP4 on
-    Hopper and CDNA3, INT4 everywhere. Native MXFP4 experts (gpt-oss) multiply FP8 activations where the chip has
-    FP4 units, else BF16; MXFP4 and NVFP4 checkpoints of other models run in FP4.
+    Weights in a format the chip cannot multiply are expanded to BF16 (weight-only kernels): FP8 on Ampere,
+    FP4 on Hopper and CDNA3, INT4 everywhere. Native MXFP4 experts (gpt-oss) multiply FP8 activations where
+    the chip has FP4 units, else BF16; MXFP4 and NVFP4 checkpoints of other models run in FP4.
     """
     compute = chip.compute
     form = weight_format(model, weight_precision, role)

@@ -1,4 +1,4 @@
-"""The named physical constants: one record with value, spread, meaning and source; no constant lives in code."""
+"""The named physical constants: one record with value, spread, meaning and source; none lives in code."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ Theta = Mapping[str, Array]
 
 @dataclass(frozen=True)
 class Constant:
-    """One constant: median `value`, `sd` of its natural logarithm, physical bounds, unit, meaning and source."""
+    """One constant: median `value`, `sd` of its natural logarithm, physical bounds, unit, meaning, source."""
 
     name: str
     value: float
@@ -68,9 +68,7 @@ class Constants:
             if name not in moved:
                 result[name] = np.asarray(constant.value)
                 continue
-            shift = [
-                self._shift(name, e, f, c) for e, f, c in zip(engines, families, chips, strict=True)
-            ]
+            shift = [self._shift(name, e, f, c) for e, f, c in zip(engines, families, chips, strict=True)]
             values = constant.value * np.exp(np.asarray(shift))
             result[name] = np.clip(values, constant.low, constant.high)[:, None]
         return result
@@ -81,8 +79,13 @@ class Constants:
 
 
 def load_constants(path: Path | None = None) -> Constants:
-    """The shipped record, or one from a file of the same layout. Raises `InputError` naming file and field."""
-    return _shipped() if path is None else _parse(path.read_text(), str(path))
+    """The shipped record, or one from a file of the same layout. `InputError` names file and field."""
+    if path is None:
+        return _shipped()
+    try:
+        return _parse(path.read_text(), str(path))
+    except OSError as error:
+        raise InputError(f"{path}: cannot read ({error.strerror}); give a record of constants") from None
 
 
 @functools.cache
@@ -98,8 +101,8 @@ def _parse(text: str, where: str) -> Constants:
         entries = {name: _constant(name, body, where) for name, body in raw["constants"].items()}
         effects = raw.get("effects") or {}
         return Constants(int(raw["version"]), str(raw["status"]), str(raw["date"]), entries, effects)
-    except (yaml.YAMLError, KeyError, TypeError, AttributeError) as error:
-        raise InputError(f"{where}: not a record of constants ({error})") from None
+    except (yaml.YAMLError, KeyError, TypeError, AttributeError, ValueError) as error:
+        raise InputError(f"{where}: not a record of constants ({type(error).__name__}: {error})") from None
 
 
 def _constant(name: str, body: Mapping[str, Any], where: str) -> Constant:

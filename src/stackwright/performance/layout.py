@@ -13,8 +13,8 @@ from stackwright.llm import Model
 class Layout:
     """Parallel sizes and precisions of one aggregated replica.
 
-    `tp` tensor parallel ranks of the attention, `attention_dp` data-parallel copies of it, `pp` pipeline stages,
-    `ep` ranks over which experts are split (the rest of the group shards inside an expert).
+    `tp` tensor parallel ranks of the attention, `attention_dp` data-parallel copies of it, `pp` pipeline
+    stages, `ep` ranks over which experts are split (the rest of the group shards inside an expert).
     """
 
     tp: int = 1
@@ -41,7 +41,7 @@ class Layout:
 
 
 def check_layout(layout: Layout, model: Model, engine: Engine, chip: Chip) -> None:
-    """Raise `InputError` naming the first thing that makes this layout impossible for model, engine or chip."""
+    """Raise `InputError` naming the first thing that makes this layout impossible."""
     reason = layout_problem(layout, model, engine, chip)
     if reason:
         raise InputError(f"{model.id} on {chip.id} with {engine.id}, {layout}: {reason}")
@@ -81,9 +81,11 @@ def _engine_runs(layout: Layout, model: Model, engine: Engine, chip: Chip) -> st
     if support is None:
         return f"{engine.id} does not run on {chip.family} chips"
     if layout.weight_precision not in support.weights:
-        return f"{engine.id} has no {layout.weight_precision} weights on {chip.family} (it has {', '.join(support.weights)})"
+        have = ", ".join(support.weights)
+        return f"{engine.id} has no {layout.weight_precision} weights on {chip.family} (it has {have})"
     if layout.kv_precision not in support.kv:
-        return f"{engine.id} has no {layout.kv_precision} KV cache on {chip.family} (it has {', '.join(support.kv)})"
+        have = ", ".join(support.kv)
+        return f"{engine.id} has no {layout.kv_precision} KV cache on {chip.family} (it has {have})"
     if layout.pp > 1 and not engine.pipeline_parallel:
         return f"{engine.id} has no pipeline parallelism"
     if layout.ep > 1 and not engine.expert_parallel:

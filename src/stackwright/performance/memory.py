@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stackwright.llm.architecture import Role
-from stackwright.llm.operators import kv_shard
+from stackwright.llm.operators import held_parameters, kv_shard
 from stackwright.performance.candidates import Candidates
 from stackwright.performance.step import BYTES_PER_ACTIVATION
 
@@ -37,31 +37,38 @@ class MemoryBudget:
 
 
 def weight_bytes_per_chip(c: Candidates) -> Array:
-    """Bytes of weights on one chip: attention over tensor ranks, the rest over the group, layers over stages."""
+    """Bytes of weights on the fullest chip: that of the longest stage, counted with the larger end.
+
+    Attention is divided over tensor ranks, feed-forwards and experts over the group, layers over stages. With
+    several stages the first holds the embedding and the last the head, also when the two are tied.
+    """
     m, tensor, group = c.model, c.shard.tensor, c.shard.group
 
     def width(role: Role) -> Array:
         return c.bytes_per_parameter[role]
 
-    layers: Array = np.zeros_like(c.bandwidth)
+    layers: Array = m.norm_parameters * width("norm")
     for a in m.attentions:
         for w in a.matrices:
-            held = w.parameters / tensor if w.shard == "tensor" else w.parameters
-            layers = layers + a.layers * held * width(w.role)
+            layers = layers + a.layers * held_parameters(w, a, tensor) * width(w.role)
     for f in m.feed_forwards:
         layers = layers + f.layers * f.parameters / group * width("ffn")
     for e in m.experts:
-        routed = e.n_experts * e.expert_parameters * width("expert") + e.shared_parameters * width("shared_expert")
-        layers = layers + e.layers * (routed / group + e.router_parameters * width("norm"))
-    ends = m.embedding_parameters / tensor * width("head")
-    return layers / c.pipeline + ends / np.minimum(c.pipeline, 2.0) + m.norm_parameters * width("norm") / c.pipeline
+        routed = e.n_experts * e.expert_parameters * width("expert")
+        shared = e.shared_parameters * width("shared_expert")
+        layers = layers + e.layers * ((routed + shared) / group + e.router_parameters * width("norm"))
+    ends = np.where(c.pipeline > 1.0, m.head_parameters, m.embedding_parameters)
+    return layers * c.stage_share + ends / tensor * width("head")
 
 
 def memory_budget(c: Candidates) -> MemoryBudget:
     """The memory budget of every candidate, in bytes per chip."""
     m = c.model
-    widest = max([0.0, *(f.parameters / 3.0 / m.hidden for f in m.feed_forwards)])
-    per_token = c.theta["activation_elements_per_token"] * m.hidden + 2.0 * widest / c.shard.group
+    dense = [f.parameters / 3.0 / m.hidden for f in m.feed_forwards]
+    routed = [e.top_k * e.expert_parameters / 3.0 / m.hidden for e in m.experts]
+    # Gate and up of every token of the group, spread over the group: per rank's token, over its tensor ranks.
+    widest = 2.0 * max(dense + routed) / c.shard.tensor
+    per_token = c.theta["activation_elements_per_token"] * m.hidden + widest
     activations = c.max_batched_tokens * per_token * BYTES_PER_ACTIVATION
     return MemoryBudget(
         capacity=c.capacity_bytes,
@@ -73,12 +80,15 @@ def memory_budget(c: Candidates) -> MemoryBudget:
 
 
 def kv_bytes_per_sequence(c: Candidates, context: Array | float) -> Array:
-    """Cache bytes that one sequence of `context` tokens takes on one chip (window layers keep their window)."""
+    """Cache bytes that one sequence of `context` tokens takes on the fullest chip.
+
+    Sliding-window layers keep their window; the longest pipeline stage holds the most layers.
+    """
     total: Array = np.zeros_like(c.bandwidth)
     for a in c.model.attentions:
         tokens = np.asarray(context if a.window is None else np.minimum(context, float(a.window)))
         total = total + a.layers * a.kv_elements * tokens / kv_shard(a, c.shard.tensor)
-    return total * c.kv_bytes / c.pipeline
+    return total * c.kv_bytes * c.stage_share
 
 
 def kv_capacity_sequences(c: Candidates, budget: MemoryBudget, context: Array | float) -> Array:

@@ -5,8 +5,8 @@ r"""Time of one engine step: the one place where work becomes seconds.
     t = \sum_{op} L_{op}\, \mathrm{smax}\!\left(\frac{bytes}{BW\,e_{bw}}, \frac{flops}{F\,e_{fl}}\right)
         + L (t_{coll} + n_k \tau) + L_{moe} \tau_m + L_{mla} \tau_a + t_{step} + t_{seq}\, n_{seq}
 
-with smax(a, b) = (a^p + b^p)^(1/p). The same code serves one point with its breakdown and arrays of candidates x
-batch sizes; the planner, `explain` and the simulator call nothing else.
+with smax(a, b) = (a^p + b^p)^(1/p). The same code serves one point with its breakdown and arrays of candidates
+x batch sizes; the planner, `explain` and the simulator call nothing else.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ _COMPUTE_CONSTANT = {
 
 @dataclass(frozen=True)
 class Part:
-    """One line of the breakdown, over all layers: seconds, and what bounds it (bytes and FLOP of one chip)."""
+    """One line of the breakdown, over all layers: seconds, and what bounds it (bytes, FLOP of one chip)."""
 
     name: str
     seconds: Array
@@ -68,18 +68,20 @@ class StepTime:
 
 
 def smooth_max(a: Array, b: Array, p: float) -> Array:
-    """(a^p + b^p)^(1/p): the larger of the two, rounded where they are close (p is the `roofline_sharpness`)."""
+    """(a^p + b^p)^(1/p): the larger of the two, rounded where they are close (p: `roofline_sharpness`)."""
     if p == 4.0:
         a2, b2 = a * a, b * b
-        return np.sqrt(np.sqrt(a2 * a2 + b2 * b2))
-    return np.power(np.power(a, p) + np.power(b, p), 1.0 / p)
+        fourth: Array = np.sqrt(np.sqrt(a2 * a2 + b2 * b2))
+        return fourth
+    smooth: Array = np.power(np.power(a, p) + np.power(b, p), 1.0 / p)
+    return smooth
 
 
 def step_time(c: Candidates, shape: StepShape) -> StepTime:
     """Seconds of one step of `shape` for every candidate.
 
-    Arrays of `shape` broadcast against (n, 1). The step is one pass of the tokens through all layers; with pipeline
-    parallelism that is the latency over all stages.
+    Arrays of `shape` broadcast against (n, 1). The step is one pass of the tokens through all layers; with
+    pipeline parallelism that is the latency over all stages.
     """
     work = operators(c.model, shape, c.shard, c.bytes_per_parameter, c.kv_bytes)
     parts = [_operator(c, op) for op in work]
@@ -117,17 +119,31 @@ def _operator(c: Candidates, op: Operator) -> Part:
 
 
 def _collectives(c: Candidates, shape: StepShape) -> tuple[Array, Array]:
-    """Latency and transfer seconds: two collectives per layer (after attention and after the feed-forward).
+    """Latency and transfer seconds of the exchanges after attention and around the feed-forward of each layer.
 
-    All-to-all of expert parallelism is counted like an all-reduce; every pipeline boundary adds one hop.
+    The attention output is all-reduced over the tensor ranks. The feed-forward is all-reduced over the group;
+    with attention data parallelism it is a dispatch and a combine instead, together the volume of a ring
+    all-reduce of the tokens of all ranks, of which a rank sees the share 1 - (1 - 1/ep)^k that picks one of its
+    experts (all of them when experts are not split). Every pipeline boundary adds one hop.
     """
     message = shape.tokens * (c.model.hidden * BYTES_PER_ACTIVATION)
     rate = c.link_bytes_per_s * c.theta["link_efficiency"]
     latency_s = c.theta["collective_latency_s"] * c.latency_ratio
-    latency, transfer = all_reduce_s(message, c.shard.group, latency_s, rate)
-    hops = c.pipeline - 1.0
-    per_model = 2.0 * c.model.layers
-    return per_model * latency + hops * latency_s, per_model * transfer + hops * (message / rate)
+    met, exchanges = _exchange(c)
+    latency_a, transfer_a = all_reduce_s(message, c.shard.tensor, latency_s, rate)
+    latency_f, transfer_f = all_reduce_s(message * met, c.shard.group, exchanges * latency_s, rate)
+    hops, layers = c.pipeline - 1.0, float(c.model.layers)
+    latency = layers * (latency_a + latency_f) + hops * latency_s
+    return latency, layers * (transfer_a + transfer_f) + hops * (message / rate)
+
+
+def _exchange(c: Candidates) -> tuple[Array, Array]:
+    """Tokens that a rank's feed-forward meets per token of its own, and messages per exchange (1 or 2)."""
+    top_k = max((e.top_k for e in c.model.experts), default=1)
+    split = c.expert_ranks > 1.0
+    share = np.where(split, 1.0 - (1.0 - 1.0 / c.expert_ranks) ** top_k, 1.0)
+    many = c.shard.data > 1.0
+    return np.where(many, c.shard.data * share, 1.0), np.where(many, 2.0, 1.0)
 
 
 def _overheads(c: Candidates) -> list[Part]:
