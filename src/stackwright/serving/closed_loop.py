@@ -32,8 +32,9 @@ Array = NDArray[np.float64]
 class Service:
     """What one replica delivers; arrays of shape (candidates, loads).
 
-    `request_rate`: requests/s of the replica; `concurrency`: mean requests in flight in it; `waits`: the latency
-    budget of the mean TTFT in seconds by cause; `stable`: False where the load exceeds what can be served.
+    `request_rate`: requests/s of the replica; `concurrency`: mean requests in flight in it; `waits`: the
+    latency budget of the mean TTFT in seconds by cause; `stable`: False where the load exceeds what can be
+    served.
     """
 
     phases: Phases
@@ -103,11 +104,11 @@ def tpot_sd(c: Candidates, w: Workload, ph: Phases, others: Array) -> Array:
 def burst_share(w: Workload, cycle: Array, clear: Array) -> Array:
     """Share of requests that meet a queue of all users.
 
-    All users send at once at the start, and would do so each round if outputs had equal lengths. In round j their
-    next requests are spread over a window of sqrt(12 j) cv x `cycle` (the uniform law of that variance), against
-    `clear`, the time to work off all prompts: the queue of that round shrinks to 1 - window / clear. The mean over
-    R rounds, with sum of sqrt(j) by Euler-Maclaurin, is 1/R for a long cycle and 1 for fixed lengths. Without
-    rounds (a long-running service) it is 0, unless lengths are fixed.
+    All users send at once at the start, and would do so each round if outputs had equal lengths. In round j
+    their next requests are spread over a window of sqrt(12 j) cv x `cycle` (the uniform law of that
+    variance), against `clear`, the time to work off all prompts: the queue of that round shrinks to 1 -
+    window / clear. The mean over R rounds, with sum of sqrt(j) by Euler-Maclaurin, is 1/R for a long cycle
+    and 1 for fixed lengths. Without rounds (a long-running service) it is 0, unless lengths are fixed.
     """
     a = np.sqrt(12.0) * w.output.cv * cycle / np.maximum(clear, 1e-12)
     if w.rounds is None:

@@ -15,8 +15,8 @@ Array = NDArray[np.float64]
 def replica_chip_power_w(c: Candidates, service: Service) -> Array:
     """Mean watts of one chip of the replica: prompt share, decode share and idle share of the time.
 
-    Prompts take `request rate x prompt time` of each second; an engine with fewer than one running sequence on
-    average is idle for the rest.
+    Prompts take `request rate x prompt time` of each second; an engine with fewer than one running sequence
+    on average is idle for the rest.
     """
     ph = service.phases
     per_rank = service.request_rate / c.shard.data

@@ -1,7 +1,8 @@
 """Two-sided 90 % intervals from the stated spread of the constants.
 
 Each metric is taken as log-normal: its variance of ln is the sum over constants of (sensitivity x sd)^2, the
-sensitivity d ln(metric) / d ln(constant) by a one-sided difference of the whole model (first-order propagation).
+sensitivity d ln(metric) / d ln(constant) by a one-sided difference of the whole model (first-order
+propagation).
 """
 
 from __future__ import annotations
@@ -74,7 +75,8 @@ def probability_below(limit: float, value: Array, sd_ln: Array) -> Array:
 def probability_both(p: Array, q: Array, correlation: Array) -> Array:
     """Probability of two events of correlated normals, between independence and full dependence.
 
-    p q + rho^+ (min(p, q) - p q): exact at rho = 0 and rho = 1, within 0.05 between (checked against integration).
+    p q + rho^+ (min(p, q) - p q): exact at rho = 0 and rho = 1, within 0.05 between (checked against
+    integration).
     """
     both = p * q
     return both + np.maximum(correlation, 0.0) * (np.minimum(p, q) - both)

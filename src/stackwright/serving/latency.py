@@ -3,9 +3,9 @@
 Approximation (percentiles are marked `unvalidated` until they are scored against a simulator):
 
 * TTFT = a fixed part + a waiting time. In the steady state the wait is zero with probability 1 - u and exponential
-  otherwise (the M/G/1 tail, Kingman 1961); in a closed-loop benchmark a share of requests sees the start-up burst
-  instead, a wait uniform between 0 and the time to clear it. Prompt-length spread is added as an independent
-  deviation (root of the sum of squares of the deviations from the mean).
+  otherwise (the M/G/1 tail, Kingman 1961); in a closed-loop benchmark a share of requests sees the start-up
+  burst instead, a wait uniform between 0 and the time to clear it. Prompt-length spread is added as an
+  independent deviation (root of the sum of squares of the deviations from the mean).
 * TPOT is normal around its mean: the number of foreign prompts that interrupt a request is Poisson.
 * E2E = TTFT + (output tokens - 1) x TPOT; its three deviations are combined as for TTFT.
 """
@@ -29,9 +29,9 @@ _BISECTIONS = 40
 class TtftDistribution:
     """Time to first token, seconds; every field an array of shape (candidates, loads).
 
-    `base`: what every request pays; `prompt`: the share of it that is proportional to prompt length; `wait_mean`:
-    mean steady wait, positive with probability `wait_probability`; `burst_share` of requests waits uniformly up to
-    `burst_s` instead.
+    `base`: what every request pays; `prompt`: the share of it that is proportional to prompt length;
+    `wait_mean`: mean steady wait, positive with probability `wait_probability`; `burst_share` of requests
+    waits uniformly up to `burst_s` instead.
     """
 
     base: Array

@@ -6,10 +6,11 @@ Parametrised by n, the mean number of running sequences per attention rank. With
 
     TPOT = t_d(n) + \varphi\, n\, t_b / O, \qquad \lambda = n / (O\,TPOT)
 
-(Little's law). Prompts form a single-server queue of utilisation :math:`\rho = \lambda t_q` whose mean wait is
-Kingman's :math:`\rho/(1-\rho)\,(c_a^2 + c_s^2)/2\; t_q` (J. F. C. Kingman, Proc. Camb. Phil. Soc. 57, 1961). Cache
-slots form a c-server queue, c the sequences that fit, with Sakasegawa's mean wait
-:math:`\rho_c^{\sqrt{2(c+1)}-1}/(c(1-\rho_c))\,(c_a^2+c_s^2)/2\; O\,TPOT` (H. Sakasegawa, Ann. Inst. Stat. Math. 29, 1977).
+(Little's law). Prompts form a single-server queue of utilisation :math:`\rho = \lambda t_q` whose mean wait
+is Kingman's :math:`\rho/(1-\rho)\,(c_a^2 + c_s^2)/2\; t_q` (J. F. C. Kingman, Proc. Camb. Phil. Soc. 57,
+1961). Cache slots form a c-server queue, c the sequences that fit, with Sakasegawa's mean wait
+:math:`\rho_c^{\sqrt{2(c+1)}-1}/(c(1-\rho_c))\,(c_a^2+c_s^2)/2\; O\,TPOT` (H. Sakasegawa, Ann. Inst. Stat.
+Math. 29, 1977).
 """
 
 from __future__ import annotations

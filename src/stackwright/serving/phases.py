@@ -20,8 +20,9 @@ class Phases:
     """Step times at a given number of running sequences; arrays of shape (candidates, loads), seconds.
 
     `offered` and `running` are sequences per attention rank: those present, and those whose cache fits.
-    `prompt_s` is one prompt on an idle engine; `batched_prompt_s` is the time per prompt when prompts are batched
-    up to the token budget, `prompts_per_batch` of them; `queued_prompt_s` is that time while others decode.
+    `prompt_s` is one prompt on an idle engine; `batched_prompt_s` is the time per prompt when prompts are
+    batched up to the token budget, `prompts_per_batch` of them; `queued_prompt_s` is that time while others
+    decode.
     """
 
     offered: Array

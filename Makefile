@@ -1,0 +1,49 @@
+# Works on a fresh machine with python3 >= 3.11, pip and make.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+DEMO_MODEL ?= Qwen/Qwen3-32B
+
+.PHONY: demo test lint bench docs index clean help
+
+help:            ## list the targets
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## */\t/'
+
+demo: $(VENV)/.base   ## plan a real model on real prices: the ranked table and report.html
+	$(BIN)/stackwright plan $(DEMO_MODEL) --workload chat --rate 20 --ttft 1 --tpot 0.05 --per chip --top 20 --report report.html
+
+test: $(VENV)/.dev    ## the whole test suite
+	$(BIN)/python -m pytest
+
+lint: $(VENV)/.dev    ## style, types and the floors of the house
+	$(BIN)/ruff check src tests benchmarks
+	$(BIN)/ruff format --check src tests benchmarks
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+bench: $(VENV)/.base  ## speed of evaluation, of a whole question and of start-up
+	$(BIN)/python benchmarks/run.py
+
+docs: $(VENV)/.docs   ## the documentation site, into site/
+	$(BIN)/mkdocs build --strict
+
+index: $(VENV)/.base  ## recompile the catalogue index after editing its YAML
+	$(BIN)/python -m stackwright.catalog.index
+
+$(BIN)/python:
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.base: pyproject.toml | $(BIN)/python
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable .
+	@touch $@
+
+$(VENV)/.dev: $(VENV)/.base
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
+	@touch $@
+
+$(VENV)/.docs: $(VENV)/.base
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[docs]'
+	@touch $@
+
+clean:           ## remove what the targets made
+	rm -rf $(VENV) site report.html .pytest_cache .mypy_cache .ruff_cache

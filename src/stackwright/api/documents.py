@@ -1,0 +1,267 @@
+"""Answers as JSON-ready documents: the one shape that `--json`, the report and every other face share.
+
+Times in seconds, money in USD, energy in joules, memory in bytes; each key carries its unit. A figure with an
+interval is `{"value", "low", "high"}`, two-sided 90 %.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from stackwright.catalog import Offer, Price
+from stackwright.deploy.launch import LaunchCommand, ServingSettings, launch_command
+from stackwright.performance import Layout, Part
+from stackwright.planner import Answer, Plan, Question
+from stackwright.planner.space import Rejection
+from stackwright.planner.summary import price_age_days
+from stackwright.serving.prediction import Interval, Prediction
+from stackwright.serving.tokens import longest_request
+from stackwright.workload import SLO, Workload
+
+Document = dict[str, Any]
+_MOST_REJECTED = 200
+
+
+def plan_document(answer: Answer) -> Document:
+    """The document of `plan --json`."""
+    found: Document = {
+        "question": question_document(answer.question),
+        "evaluated": answer.evaluated,
+        "cpu_s": round(answer.cpu_s, 4),
+        "elapsed_s": round(answer.elapsed_s, 4),
+        "plans": [_plan(p, answer.question) for p in answer.plans],
+        "unpriced": [_plan(p, answer.question) for p in answer.unpriced],
+        "assumptions": list(answer.assumptions),
+        "rejected_by_reason": dict(rejected_by_reason(answer.rejected)),
+        "rejected": [
+            {"stack": {"chip": r.chip, "engine": r.engine, "layout": r.layout}, "reason": r.reason}
+            for r in answer.rejected[:_MOST_REJECTED]
+        ],
+        "front": [dict(p.__dict__) for p in answer.front],
+    }
+    if answer.comparison is not None:
+        found["compare"] = {
+            "today": _plan(answer.comparison, answer.question),
+            "changes": list(answer.comparison_changes),
+        }
+    return found
+
+
+def predict_document(p: Prediction) -> Document:
+    """The document of `predict --json`: figures with intervals."""
+    return {
+        "model": p.model,
+        "engine": p.engine,
+        "chip": p.chip,
+        "layout": layout_document(p.layout),
+        "workload": workload_document(p.workload),
+        **{name: interval_document(v) for name, v in p.metrics.items()},
+        "running_sequences_per_rank": p.running_per_rank,
+        "fitting_sequences_per_rank": p.fitting_per_rank,
+        "memory": dict(p.memory),
+        "constants": p.constants_status,
+        "notes": list(p.notes),
+    }
+
+
+def explain_document(p: Prediction) -> Document:
+    """The document of `explain --json`: where the time goes, part by part."""
+    return {
+        **predict_document(p),
+        "decode_step": {"seconds": p.decode_step_s, "parts": [_part(part) for part in p.decode_parts]},
+        "prompt_step": {"seconds": p.prompt_step_s, "parts": [_part(part) for part in p.prompt_parts]},
+        "ttft_budget_s": dict(p.waits),
+    }
+
+
+def question_document(q: Question) -> Document:
+    """The question as asked."""
+    return {
+        "model": q.model,
+        "workload": workload_document(q.workload),
+        "slo": slo_document(q.slo),
+        "objective": q.objective,
+        "per": q.per,
+        "chips": list(q.chips),
+        "vendors": list(q.vendors),
+        "clouds": list(q.clouds),
+        "engines": list(q.engines),
+        "regions": list(q.regions),
+        "contracts": list(q.contracts),
+        "precisions": list(q.precisions),
+        "max_usd_per_hour": q.max_usd_per_hour,
+        "max_chips": q.max_chips,
+    }
+
+
+def workload_document(w: Workload) -> Document:
+    """Traffic: mean lengths, load and a phrase."""
+    return {
+        "name": w.name,
+        "input_tokens_mean": w.input.mean,
+        "output_tokens_mean": w.output.mean,
+        "prefix_hit_rate": w.prefix_hit_rate,
+        "requests_per_s": w.rate_per_s,
+        "concurrency": w.concurrency,
+        "rounds": w.rounds,
+        "arrival_cv": w.arrival_cv,
+        "description": w.describe(),
+        "source": w.source,
+    }
+
+
+def slo_document(slo: SLO) -> Document:
+    """The promise."""
+    return {
+        "ttft_s": slo.ttft_s,
+        "tpot_s": slo.tpot_s,
+        "percentile": slo.percentile,
+        "description": slo.describe(),
+    }
+
+
+def layout_document(layout: Layout) -> Document:
+    """Parallel sizes and precisions of one replica."""
+    return {
+        "n_chips": layout.n_chips,
+        "tp": layout.tp,
+        "pp": layout.pp,
+        "ep": layout.ep,
+        "attention_dp": layout.attention_dp,
+        "weight_precision": layout.weight_precision,
+        "kv_precision": layout.kv_precision,
+        "mode": "aggregated",
+        "description": str(layout),
+    }
+
+
+def interval_document(v: Interval | None) -> Document | None:
+    """A figure with its two-sided 90 % interval; infinite figures become null."""
+    if v is None:
+        return None
+    return {k: (x if math.isfinite(x) else None) for k, x in (("value", v.value), ("low", v.low), ("high", v.high))}
+
+
+def rejected_by_reason(rejected: Sequence[Rejection]) -> list[tuple[str, int]]:
+    """How many stacks each kind of reason removed, most first; figures within a reason are folded."""
+    counts = Counter(r.reason.split(":")[0] for r in rejected)
+    return counts.most_common()
+
+
+def launch_of(plan: Plan, workload: Workload) -> LaunchCommand:
+    """The launch command of a plan, with every flag the prediction assumed."""
+    stack, scheduler = plan.stack, plan.stack.engine.scheduler
+    settings = ServingSettings(
+        max_num_seqs=plan.max_num_seqs,
+        max_num_batched_tokens=scheduler.max_batched_tokens,
+        max_model_len=max_model_len(workload),
+        memory_fraction=scheduler.memory_fraction,
+        prefix_caching=workload.prefix_hit_rate > 0.0,
+    )
+    node = stack.offer.chips if stack.offer else stack.chip.link.scale_up_domain
+    return launch_command(
+        stack.engine.id, stack.chip, stack.layout, stack.checkpoint, settings, node_chips=max(1, min(node, 8))
+    )
+
+
+def max_model_len(w: Workload) -> int:
+    """Context length to configure: the longest request of the workload (99.9 %), rounded up to 1024 tokens."""
+    longest = w.input.quantile(0.999) + w.output.quantile(0.999)
+    return 1024 * math.ceil(max(longest, longest_request(w)) / 1024)
+
+
+def _plan(p: Plan, q: Question) -> Document:
+    stack, percentile = p.stack, f"p{q.slo.percentile:g}"
+    command = launch_of(p, q.workload)
+    found: Document = {
+        "rank": p.rank,
+        "stack": {
+            "model": stack.model,
+            "checkpoint": stack.checkpoint,
+            "engine": stack.engine.id,
+            "engine_version": stack.engine.version,
+            "chip": stack.chip.id,
+            "chip_name": stack.chip.name,
+            "vendor": stack.chip.vendor,
+            "layout": layout_document(stack.layout),
+            "system": stack.system.id if stack.system else None,
+            "offer": _offer(stack.offer, stack.price, stack.region),
+        },
+        "replicas": p.replicas,
+        "units": p.units,
+        "n_chips": p.n_chips,
+        "idle_chips": p.idle_chips,
+        "p_meets_slo": round(p.p_meets_slo, 4),
+        "meets_slo": p.meets_slo,
+        "tied_with_first": p.tied_with_first,
+        "usd_per_hour": p.usd_per_hour,
+        "usd_per_mtok_output": interval_document(p.usd_per_mtok_output),
+        "usd_per_mtok_total": interval_document(p.usd_per_mtok_total),
+        "usd_per_mtok_input_by_engine_time": p.usd_per_mtok_input_by_time,
+        "usd_per_mtok_output_by_engine_time": p.usd_per_mtok_output_by_time,
+        "usd_per_mtok_output_full_load": p.full_load_usd_per_mtok_output,
+        "utilisation": p.utilisation,
+        "joules_per_output_token": interval_document(p.joules_per_output_token),
+        "kgco2_per_mtok": interval_document(p.kgco2_per_mtok),
+        "facility_watts": p.facility_watts,
+    }
+    for name in ("ttft", "tpot", "e2e"):
+        for stat in ("mean", percentile):
+            found[f"{name}_{stat}_s"] = interval_document(p.metrics[f"{name}_{stat}_s"])
+    for name in ("output_tokens_per_s_per_chip", "total_tokens_per_s_per_chip", "requests_per_s"):
+        found[name if name != "requests_per_s" else "requests_per_s_per_replica"] = interval_document(p.metrics[name])
+    found["max_num_seqs"] = p.max_num_seqs
+    found["other_contracts"] = [
+        {"contract": c, "usd_per_hour": usd, "region": region} for c, usd, region in p.other_contracts
+    ]
+    found["launch"] = {
+        "command": command.shell(),
+        "engine_version": command.engine_version,
+        "env": dict(command.env),
+        "files": dict(command.files),
+        "note": command.note,
+    }
+    found["why"], found["notes"], found["sources"] = p.why, list(p.notes), list(p.sources)
+    return found
+
+
+def _offer(offer: Offer | None, price: Price | None, region: str) -> Document | None:
+    if offer is None or price is None:
+        return None
+    return {
+        "id": offer.id,
+        "provider": offer.provider,
+        "instance": offer.instance,
+        "chips": offer.chips,
+        "unit": offer.unit,
+        "contract": price.contract,
+        "region": region,
+        "usd_per_unit_hour": price.usd_per_hour,
+        "usd_per_chip_hour": price.usd_per_hour / offer.chips,
+        "price_date": price.date.isoformat() if price.date else None,
+        "price_age_days": price_age_days(price),
+        "price_confidence": price.confidence,
+        "price_source": price.source,
+    }
+
+
+def _part(part: Part) -> Document:
+    def number(value: object) -> float:
+        return float(np.asarray(value).flat[0])
+
+    memory_s, compute_s = number(part.memory_s), number(part.compute_s)
+    bound = "fixed" if memory_s == compute_s == 0.0 else "memory" if memory_s >= compute_s else "compute"
+    return {
+        "name": part.name,
+        "seconds": number(part.seconds),
+        "memory_s": memory_s,
+        "compute_s": compute_s,
+        "bytes": number(part.n_bytes),
+        "flops": number(part.flops),
+        "bound": bound,
+    }

@@ -1,0 +1,86 @@
+"""Candidates meet offers: how many replicas on how many rented units, at which load, for how much."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from stackwright.catalog import Catalog, Offer, Price
+from stackwright.economics import Packing, rent_usd_per_hour
+from stackwright.performance import Candidate
+from stackwright.planner.evaluate import Chosen
+from stackwright.planner.question import Question
+
+Array = NDArray[np.float64]
+
+LARGEST_DEPLOYMENT = 100_000
+
+
+@dataclass(frozen=True)
+class Deployment:
+    """`replicas` of candidate number `row` on `units` units of an offer.
+
+    `row` counts within the chosen candidates; `load` is users (closed loop) per replica, or NaN where it follows
+    from the request rate.
+    """
+
+    row: int
+    offer: Offer
+    price: Price
+    replicas: int
+    units: int
+    usd_per_hour: float
+
+
+def deployments(
+    q: Question, catalog: Catalog, entries: Sequence[Candidate], chosen: Chosen
+) -> list[Deployment]:
+    """Every chosen candidate on every offer of its chip that can hold it, sized for the traffic."""
+    found: list[Deployment] = []
+    offers: dict[str, list[tuple[Offer, Price]]] = {}
+    capacity = chosen.spread.value["requests_per_s"][:, 0]
+    for i, row in enumerate(chosen.rows):
+        candidate = entries[int(row)]
+        chip = candidate.chip.id
+        if chip not in offers:
+            offers[chip] = catalog.offers_for(chip, q.clouds or None, q.contracts, q.regions or None)
+        for offer, price in offers[chip]:
+            packing = packing_on(candidate, offer)
+            if packing is None:
+                continue
+            replicas = replicas_for(q, packing, float(capacity[i]), float(chosen.loads[i, 0]))
+            if replicas is None:
+                continue
+            units = packing.units(replicas)
+            found.append(
+                Deployment(i, offer, price, replicas, units, rent_usd_per_hour(units, price.usd_per_hour))
+            )
+    return found
+
+
+def packing_on(candidate: Candidate, offer: Offer) -> Packing | None:
+    """How a replica sits on the units of an offer, or None where its links or size do not allow it."""
+    layout = candidate.layout
+    if layout.n_chips > offer.chips and layout.n_chips > offer.max_replica_chips:
+        return None
+    if layout.group > max(offer.scale_up_chips, 1) and layout.group <= candidate.scale_up_domain:
+        return None
+    return Packing(layout.n_chips, offer.chips)
+
+
+def replicas_for(q: Question, packing: Packing, requests_per_s: float, users: float) -> int | None:
+    """Replicas needed for the traffic; units already paid for are filled. None where the number is absurd."""
+    w = q.workload
+    if w.rate_per_s is not None:
+        needed = w.rate_per_s / requests_per_s if requests_per_s > 0 else math.inf
+    elif w.concurrency is not None:
+        needed = w.concurrency / users
+    else:
+        return packing.smallest_replicas
+    if not needed <= LARGEST_DEPLOYMENT:
+        return None
+    return packing.filled(max(1, math.ceil(needed - 1e-9)))

@@ -1,0 +1,34 @@
+"""From what the user calls a model to its architecture and its catalogue entry."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from stackwright.catalog import Catalog, ModelEntry
+from stackwright.errors import InputError, UnknownIdError
+from stackwright.llm import Model, parse_config, read_config
+
+
+def resolve_model(name: str, catalog: Catalog) -> tuple[Model, ModelEntry | None]:
+    """The architecture of a catalogue id or alias, or of a config.json (or its folder) on disk."""
+    path = Path(name)
+    if name.endswith(".json") or path.is_dir():
+        if not path.exists():
+            raise InputError(f"no such file: {name}; give a config.json, its folder, or a model id")
+        return read_config(path), None
+    try:
+        entry = catalog.model(name)
+    except UnknownIdError as error:
+        raise InputError(f"{error}, or give the path of its config.json") from None
+    return parse_config(entry.config, entry.id), entry
+
+
+def checkpoint_of(model: Model, entry: ModelEntry | None, precision: str) -> tuple[str, str]:
+    """Hub id to load for a precision, and a note where that id is not verified (empty otherwise)."""
+    if entry is None:
+        return model.id, ""
+    for checkpoint in entry.checkpoints:
+        if checkpoint.precision == precision:
+            doubtful = checkpoint.confidence == "assumption"
+            return checkpoint.hub_id, f"checkpoint id {checkpoint.hub_id} is not verified" if doubtful else ""
+    return entry.id, f"no published {precision} checkpoint is known: quantise it first"

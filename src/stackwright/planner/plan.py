@@ -1,0 +1,202 @@
+"""The main question: which stack serves this model under this traffic and promise at the lowest cost."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from stackwright.catalog import Catalog
+from stackwright.errors import InputError
+from stackwright.performance import Candidates, Constants, candidates, memory_budget
+from stackwright.planner.answer import Answer
+from stackwright.planner.evaluate import (
+    CONFIDENT,
+    Chosen,
+    Grid,
+    choose,
+    evaluate,
+    excess,
+    names,
+    probability_meets,
+    spread_at,
+)
+from stackwright.planner.front import pareto_front
+from stackwright.planner.join import Deployment, deployments
+from stackwright.planner.models import resolve_model
+from stackwright.planner.question import Question
+from stackwright.planner.rank import Sized, ranked
+from stackwright.planner.space import Rejection, Space, space
+from stackwright.planner.summary import Context, plan_of
+from stackwright.serving import running_for_rate
+from stackwright.serving.prediction import fit_problem
+from stackwright.serving.tokens import longest_request
+
+Array = NDArray[np.float64]
+
+
+def plan(q: Question, catalog: Catalog, constants: Constants) -> Answer:
+    """Answer a question.
+
+    Raises `InputError` when an id is unknown, nothing fits, the budget excludes everything, or no stack comes near
+    the promise (the message says what comes nearest).
+    """
+    cpu, wall = time.process_time(), time.perf_counter()
+    model, entry = resolve_model(q.model, catalog)
+    if longest_request(q.workload) > model.max_context:
+        raise InputError(
+            f"{model.id} takes {model.max_context} tokens at most; long requests of workload {q.workload.name!r} have "
+            f"{longest_request(q.workload):.0f}: shorten them or choose another model"
+        )
+    found = space(q, model, entry, catalog)
+    c = _fitting(found, candidates(model, found.entries, constants), q)
+    grid = evaluate(c, q.workload, q.slo)
+    chosen = choose(grid, q.slo)
+    _reject_hopeless(found, grid, chosen, q)
+    context = Context(q, catalog, model, entry, grid, chosen)
+
+    priced = _size(q, context, deployments(q, catalog, c.entries, chosen))
+    affordable = [s for s in priced if _within_limits(q, s)]
+    if priced and not affordable:
+        cheapest = min(priced, key=lambda s: s.usd_per_hour)
+        offer = cheapest.deployment.offer.id if cheapest.deployment else ""
+        raise InputError(
+            f"nothing within the limits: the cheapest deployment takes {cheapest.n_chips} chips at "
+            f"{cheapest.usd_per_hour:.2f} USD/hour ({offer}); raise the limit or lower the load"
+        )
+    order = ranked(affordable, q)
+    first = plan_of(context, order[0], 1).usd_per_mtok_output if order else None
+    plans = [plan_of(context, s, rank, first) for rank, s in enumerate(order[: q.top], 1)]
+    unpriced = [plan_of(context, s, rank) for rank, s in enumerate(_unpriced(q, context, priced), 1)]
+    points = grid.points + len(priced)
+    return Answer(
+        question=q,
+        evaluated=points,
+        cpu_s=time.process_time() - cpu,
+        elapsed_s=time.perf_counter() - wall,
+        plans=tuple(plans),
+        unpriced=tuple(unpriced),
+        front=tuple(pareto_front(context)),
+        rejected=tuple(found.rejected),
+        assumptions=_assumptions(q, constants),
+    )
+
+
+def _fitting(found: Space, c: Candidates, q: Question) -> Candidates:
+    """Candidates whose weights and one long request fit; the others are rejected with the figures."""
+    budget = memory_budget(c)
+    kept = []
+    for row, entry in enumerate(c.entries):
+        reason = fit_problem(c, budget, q.workload, row)
+        if reason is None and q.max_chips is not None and entry.layout.n_chips > q.max_chips:
+            reason = f"one replica takes {entry.layout.n_chips} chips, more than {q.max_chips}"
+        if reason is None:
+            kept.append(row)
+        else:
+            found.rejected.append(
+                Rejection(
+                    entry.chip.id, entry.engine.id, f"{entry.layout.weight_precision} {entry.layout}", reason
+                )
+            )
+    if not kept:
+        nearest = found.rejected[-1]
+        raise InputError(
+            f"{c.model.id} fits none of the candidates, e.g. {nearest.chip} {nearest.layout}: {nearest.reason}"
+        )
+    return c.take(np.array(kept))
+
+
+def _reject_hopeless(found: Space, grid: Grid, chosen: Chosen, q: Question) -> None:
+    """Count candidates that miss the promise at every load; raise with the nearest when all do."""
+    worst = excess(grid.metrics, q.slo).min(axis=1)
+    for missed in np.nonzero(worst > 1.0)[0]:
+        entry = grid.candidates.entries[int(missed)]
+        text = f"{entry.layout.weight_precision} {entry.layout}"
+        found.rejected.append(
+            Rejection(
+                entry.chip.id, entry.engine.id, text, f"misses the promise at every load ({q.slo.describe()})"
+            )
+        )
+    if worst.min() <= 1.0:
+        return
+    best = int(np.argmax(chosen.p_meets[:, 0])) if chosen.p_meets.max() > 0.01 else int(np.argmin(worst))
+    row, entry = int(chosen.rows[best]), grid.candidates.entries[int(chosen.rows[best])]
+    ttft, tpot = (float(chosen.spread.value[n][best, 0]) for n in names(q.slo))
+    raise InputError(
+        f"no stack keeps {q.slo.describe()}; nearest: {entry.layout.n_chips} x {entry.chip.id}, {entry.engine.id} "
+        f"{entry.layout.weight_precision} {entry.layout} with p{q.slo.percentile:g} TTFT {ttft * 1e3:.0f} ms, "
+        f"TPOT {tpot * 1e3:.1f} ms (probability {float(chosen.p_meets[best, 0]):.0%}); relax --ttft or --tpot"
+    )
+
+
+def _size(q: Question, x: Context, sized: Sequence[Deployment]) -> list[Sized]:
+    """Evaluate each deployment at its own load per replica."""
+    if not sized:
+        return []
+    w = q.workload
+    rows = x.chosen.rows[[d.row for d in sized]]
+    replicas = np.array([[float(d.replicas)] for d in sized])
+    c = x.grid.candidates.take(rows)
+    if w.rate_per_s is not None:
+        loads = running_for_rate(c, w, w.rate_per_s / replicas)
+    elif w.concurrency is not None:
+        loads = w.concurrency / replicas
+    else:
+        loads = x.chosen.loads[[d.row for d in sized]]
+    spread = spread_at(c, w, loads, q.slo)
+    p_meets = probability_meets(spread, q.slo)
+    sd_capacity = x.chosen.spread.sd_ln("requests_per_s")[:, 0]
+    return [
+        Sized(
+            d, i, int(rows[i]), float(loads[i, 0]), float(p_meets[i, 0]), spread, float(sd_capacity[d.row]), c
+        )
+        for i, d in enumerate(sized)
+    ]
+
+
+def _within_limits(q: Question, s: Sized) -> bool:
+    too_dear = q.max_usd_per_hour is not None and s.usd_per_hour > q.max_usd_per_hour
+    too_many = q.max_chips is not None and s.n_chips > q.max_chips
+    return not (too_dear or too_many)
+
+
+def _unpriced(q: Question, x: Context, priced: Sequence[Sized]) -> list[Sized]:
+    """The best stack of every chip that no offer covers, by throughput per chip; without price."""
+    covered = {x.grid.candidates.entries[s.row].chip.id for s in priced}
+    best: dict[str, int] = {}
+    per_chip = x.chosen.spread.value["output_tokens_per_s_per_chip"][:, 0]
+    for i, row in enumerate(x.chosen.rows):
+        chip = x.grid.candidates.entries[int(row)].chip.id
+        if chip in covered or x.chosen.p_meets[i, 0] < CONFIDENT:
+            continue
+        if chip not in best or per_chip[i] > per_chip[best[chip]]:
+            best[chip] = i
+    order = sorted(best.values(), key=lambda i: -per_chip[i])
+    c = x.grid.candidates.take(x.chosen.rows)
+    sd = x.chosen.spread.sd_ln("requests_per_s")[:, 0]
+    return [
+        Sized(
+            None, i, int(x.chosen.rows[i]), float(x.chosen.loads[i, 0]), float(x.chosen.p_meets[i, 0]), x.chosen.spread,
+            float(sd[i]), c,
+        )
+        for i in order
+    ]  # fmt: skip
+
+
+def _assumptions(q: Question, constants: Constants) -> tuple[str, ...]:
+    found = []
+    if q.workload.rate_per_s is None and q.workload.concurrency is None:
+        found.append(
+            "no --rate or --concurrency given: each stack is shown at the optimum of one replica, the smallest whole rental filled"
+        )
+    if constants.status == "uncalibrated":
+        found.append(
+            "constants are uncalibrated: intervals are wide on purpose and come from their stated spread"
+        )
+    found.append("percentiles are a closed-form approximation, unvalidated until checked by simulation")
+    found.append(
+        f"planned load is carried by all replicas at all times (utilisation 100 %); contracts: {', '.join(q.contracts)}"
+    )
+    return tuple(found)

@@ -1,0 +1,129 @@
+"""Every stack worth evaluating: engines x chips x precisions x layouts, with the reason for each one left out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from stackwright.catalog import Catalog, Chip, Engine, ModelEntry
+from stackwright.errors import InputError
+from stackwright.llm import Model
+from stackwright.performance import Candidate, Layout, layout_problem
+from stackwright.planner.question import Question
+
+LARGEST_REPLICA = 64
+
+
+@dataclass(frozen=True)
+class Rejection:
+    """A stack that was left out and why."""
+
+    chip: str
+    engine: str
+    layout: str
+    reason: str
+
+
+@dataclass
+class Space:
+    """Candidates, and what was rejected on the way."""
+
+    entries: list[Candidate] = field(default_factory=list)
+    rejected: list[Rejection] = field(default_factory=list)
+
+
+def space(q: Question, model: Model, entry: ModelEntry | None, catalog: Catalog) -> Space:
+    """Candidates for a question. Raises when a named chip, engine or precision is unknown or nothing is left."""
+    found = Space()
+    for chip in _chips(q, catalog):
+        for engine in _engines(q, catalog):
+            _add(found, q, model, entry, engine, chip)
+    if not found.entries:
+        reasons = {r.reason for r in found.rejected}
+        raise InputError(
+            f"no stack can run {model.id}: {'; '.join(sorted(reasons)[:3]) or 'no chip is left'}"
+        )
+    return found
+
+
+def _chips(q: Question, catalog: Catalog) -> list[Chip]:
+    chips = [catalog.chip(c) for c in q.chips] if q.chips else list(catalog.chips.values())
+    known = {c.vendor.lower() for c in catalog.chips.values()}
+    wanted = {v.lower() for v in q.vendors}
+    if wanted - known:
+        raise InputError(f"unknown vendor {sorted(wanted - known)[0]!r}; one of {', '.join(sorted(known))}")
+    kept = [c for c in chips if not wanted or c.vendor.lower() in wanted]
+    if not kept:
+        raise InputError(
+            f"none of the chips {', '.join(q.chips)} is made by {', '.join(q.vendors)}: contradictory filters"
+        )
+    return kept
+
+
+def _engines(q: Question, catalog: Catalog) -> list[Engine]:
+    return [catalog.engine(e) for e in q.engines] if q.engines else list(catalog.engines.values())
+
+
+def _add(
+    found: Space, q: Question, model: Model, entry: ModelEntry | None, engine: Engine, chip: Chip
+) -> None:
+    support = next((s for s in engine.supports if chip.family in s.families), None)
+    if support is None:
+        found.rejected.append(
+            Rejection(chip.id, engine.id, "", f"{engine.id} does not run on {chip.family} chips")
+        )
+        return
+    published = _published(entry, chip) if entry else {model.native_precision}
+    for precision in sorted(published):
+        if q.precisions and precision not in q.precisions:
+            continue
+        if precision not in support.weights:
+            reason = f"{engine.id} has no {precision} weights on {chip.family}"
+            found.rejected.append(Rejection(chip.id, engine.id, precision, reason))
+            continue
+        kv = q.kv_precision or default_kv_precision(precision, support.kv)
+        for layout in layouts(model, chip, engine, precision, kv):
+            problem = layout_problem(layout, model, engine, chip)
+            if problem:
+                found.rejected.append(Rejection(chip.id, engine.id, str(layout), problem))
+            else:
+                found.entries.append(Candidate(engine, chip, layout))
+
+
+def _published(entry: ModelEntry, chip: Chip) -> set[str]:
+    """Precisions of the published checkpoints that load on this chip."""
+    return {str(c.precision) for c in entry.checkpoints if not c.families or chip.family in c.families}
+
+
+def default_kv_precision(weight_precision: str, supported: tuple[str, ...]) -> str:
+    """FP8 cache with weights of 8 bits or fewer where the engine has it, else BF16."""
+    return "fp8" if weight_precision != "bf16" and "fp8" in supported else "bf16"
+
+
+def layouts(
+    model: Model, chip: Chip, engine: Engine, weight_precision: str, kv_precision: str
+) -> Iterator[Layout]:
+    """Layouts worth trying: powers of two, experts either sharded inside or spread over the whole group.
+
+    Attention data parallelism is for mixture-of-experts models (a dense model gains the same from more replicas);
+    pipeline stages span scale-up domains.
+    """
+    domain = chip.link.scale_up_domain
+    groups = [g for g in (1, 2, 4, 8, 16, 32, 64) if g <= min(max(domain, 1), LARGEST_REPLICA)]
+    moe = bool(model.experts) and engine.expert_parallel
+    for group in groups:
+        for tp in (t for t in (1, 2, 4, 8, 16, 32, 64) if t <= group):
+            dp = group // tp
+            if dp > 1 and not (moe and engine.attention_data_parallel):
+                continue
+            for ep in {1, group} if moe else {1}:
+                if dp > 1 and ep == 1:
+                    continue
+                yield Layout(tp, 1, ep, dp, weight_precision, kv_precision)
+                if (
+                    group == groups[-1]
+                    and dp == 1
+                    and engine.pipeline_parallel
+                    and 2 * group <= LARGEST_REPLICA
+                ):
+                    yield Layout(tp, 2, ep, 1, weight_precision, kv_precision)

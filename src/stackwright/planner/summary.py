@@ -1,0 +1,254 @@
+"""From a sized deployment to the plan a person reads: figures with intervals, reason, notes, sources."""
+
+from __future__ import annotations
+
+import datetime as dt
+import math
+from dataclasses import dataclass
+
+import numpy as np
+
+from stackwright.catalog import Catalog, ModelEntry, Price
+from stackwright.economics import TokenCost, footprint, token_cost, usd_per_mtok
+from stackwright.llm import Model
+from stackwright.performance.power import host_power_w
+from stackwright.planner.answer import Plan, Stack
+from stackwright.planner.evaluate import CONFIDENT, Chosen, Grid
+from stackwright.planner.models import checkpoint_of
+from stackwright.planner.question import Question
+from stackwright.planner.rank import Sized
+from stackwright.serving.intervals import Z
+from stackwright.serving.prediction import Interval, serve
+
+STALE_DAYS = 90
+
+
+@dataclass(frozen=True)
+class Context:
+    """What every plan of one answer shares."""
+
+    question: Question
+    catalog: Catalog
+    model: Model
+    entry: ModelEntry | None
+    grid: Grid
+    chosen: Chosen
+
+
+def plan_of(x: Context, s: Sized, rank: int, first: Interval | None = None) -> Plan:
+    """The plan of one sized deployment; `first` is the cost of the best plan, to show ties."""
+    stack, doubt = _stack(x, s)
+    w = x.question.workload
+    d = s.deployment
+    metrics = _metrics(s)
+    usd_per_hour = d.usd_per_hour if d else None
+    cost = _cost(x, s)
+    watts, energy, carbon = _energy(s, stack)
+    full_rate = float(x.chosen.spread.value["requests_per_s"][_chosen_index(x, s), 0])
+    rate = s.metric("requests_per_s")
+    money = _money(cost.output if cost else None, s, stack.price)
+    return Plan(
+        rank=rank,
+        stack=stack,
+        replicas=s.replicas,
+        units=d.units if d else 0,
+        n_chips=s.n_chips,
+        idle_chips=s.n_chips - s.replicas * stack.layout.n_chips,
+        p_meets_slo=s.p_meets,
+        meets_slo=s.p_meets >= CONFIDENT,
+        tied_with_first=_overlaps(money, first) and s.p_meets >= CONFIDENT,
+        metrics=metrics,
+        load=s.load,
+        max_num_seqs=max_num_seqs(s),
+        utilisation=rate / full_rate if full_rate > 0 else math.nan,
+        usd_per_hour=usd_per_hour,
+        usd_per_mtok_output=money,
+        usd_per_mtok_total=_money(cost.total if cost else None, s, stack.price),
+        usd_per_mtok_input_by_time=cost.input_by_time if cost else None,
+        usd_per_mtok_output_by_time=cost.output_by_time if cost else None,
+        full_load_usd_per_mtok_output=(
+            usd_per_mtok(usd_per_hour, full_rate * w.output.mean * s.replicas)
+            if usd_per_hour and full_rate
+            else None
+        ),
+        joules_per_output_token=energy,
+        kgco2_per_mtok=carbon,
+        facility_watts=watts,
+        other_contracts=_other_contracts(x, s),
+        why=_why(x, s, stack),
+        notes=_notes(s, stack, doubt),
+        sources=_sources(stack),
+    )
+
+
+def max_num_seqs(s: Sized) -> int:
+    """Sequences the engine must admit per replica: the planned load with room for its fluctuation, a multiple of 8."""
+    wanted = s.load + 3.0 * math.sqrt(max(s.load, 1.0))
+    return max(8, 8 * math.ceil(wanted / 8.0))
+
+
+def _chosen_index(x: Context, s: Sized) -> int:
+    return s.deployment.row if s.deployment else s.index
+
+
+def _stack(x: Context, s: Sized) -> tuple[Stack, str]:
+    candidate, d = s.candidate, s.deployment
+    checkpoint, doubt = checkpoint_of(x.model, x.entry, candidate.layout.weight_precision)
+    region = d.price.regions[0] if d and d.price.regions else ""
+    stack = Stack(
+        model=x.model.id,
+        checkpoint=checkpoint,
+        engine=candidate.engine,
+        chip=candidate.chip,
+        layout=candidate.layout,
+        system=x.catalog.system_for(candidate.chip.id, d.offer.chips if d else candidate.layout.n_chips),
+        offer=d.offer if d else None,
+        price=d.price if d else None,
+        region=region,
+        grid=x.catalog.grid_for(d.offer.provider, region) if d else None,
+    )
+    return stack, doubt
+
+
+def _metrics(s: Sized) -> dict[str, Interval]:
+    found = {}
+    for name, value in s.spread.value.items():
+        low, high = s.spread.interval(name)
+        found[name] = Interval(*(float(v[s.index, 0]) for v in (value, low, high)))
+    return found
+
+
+def _cost(x: Context, s: Sized) -> TokenCost | None:
+    if s.deployment is None:
+        return None
+    w = x.question.workload
+    c = s.candidates.take(np.array([s.index]))
+    service = serve(c, w, np.array([[s.load]]))
+    prompt = float((service.request_rate / c.shard.data * service.phases.batched_prompt_s).flat[0])
+    output = s.output_tokens_per_s
+    return token_cost(s.deployment.usd_per_hour, output / w.output.mean * w.input.mean, output, prompt)
+
+
+def _money(value: float | None, s: Sized, price: Price | None) -> Interval | None:
+    """Interval of a cost: the spread of what one replica can carry within the promise, and of the price if known.
+
+    At a fixed load a replica that carries less means more replicas, so ln(cost) spreads as ln(capacity) does.
+    """
+    if value is None or price is None:
+        return None
+    factor = math.exp(Z * s.sd_capacity)
+    low = price.low.get("usd_per_hour", price.usd_per_hour) / price.usd_per_hour
+    high = price.high.get("usd_per_hour", price.usd_per_hour) / price.usd_per_hour
+    return Interval(value, value / factor * low, value * factor * high)
+
+
+def _overlaps(a: Interval | None, b: Interval | None) -> bool:
+    return a is not None and b is not None and a.low <= b.high and b.low <= a.high
+
+
+def _energy(s: Sized, stack: Stack) -> tuple[float, Interval, Interval | None]:
+    """Watts at the meter, joules per output token and kg CO2e per million output tokens, host and PUE included."""
+    c = s.candidates.take(np.array([s.index]))
+    system = stack.system
+    known = system.power_w / system.chips if system and system.power_w else math.nan
+    host = float(host_power_w(c, np.array([[known]])).flat[0])
+    idle = float((c.tdp_w * c.theta["power_idle_fraction"]).flat[0])
+    used = s.replicas * stack.layout.n_chips
+    it_w = (s.metric("chip_watts") + host) * used + (host + idle) * (s.n_chips - used)
+    grid = stack.grid
+    f = footprint(
+        it_w, grid.pue if grid else 1.0, s.output_tokens_per_s, grid.carbon_g_per_kwh if grid else None
+    )
+    spread = math.exp(Z * float(s.spread.sd_ln("chip_joules_per_output_token")[s.index, 0]))
+    energy = Interval(
+        f.joules_per_output_token, f.joules_per_output_token / spread, f.joules_per_output_token * spread
+    )
+    if f.kgco2_per_mtok_output is None:
+        return f.facility_w, energy, None
+    return f.facility_w, energy, energy.scaled(f.kgco2_per_mtok_output / f.joules_per_output_token)
+
+
+def _other_contracts(x: Context, s: Sized) -> tuple[tuple[str, float, str], ...]:
+    """(contract, USD per hour of this deployment, region) of the same offer under other contracts, cheapest first."""
+    if s.deployment is None:
+        return ()
+    d = s.deployment
+    known = {p.contract for p in d.offer.prices} - {d.price.contract}
+    found = [
+        (price.contract, d.units * price.usd_per_hour, price.regions[0])
+        for offer, price in x.catalog.offers_for(d.offer.chip, (d.offer.provider,), tuple(known))
+        if offer.id == d.offer.id
+    ]
+    best: dict[str, tuple[str, float, str]] = {}
+    for row in sorted(found, key=lambda r: r[1]):
+        best.setdefault(row[0], row)
+    return tuple(best.values())
+
+
+def _why(x: Context, s: Sized, stack: Stack) -> str:
+    """What limits this stack, in one sentence."""
+    q = x.question
+    percentile = f"p{q.slo.percentile:g}"
+    shares = []
+    for label, name, limit in (
+        ("TTFT", f"ttft_{percentile}_s", q.slo.ttft_s),
+        ("TPOT", f"tpot_{percentile}_s", q.slo.tpot_s),
+    ):
+        if limit is not None:
+            shares.append((s.metric(name) / limit, label))
+    c = s.candidates.take(np.array([s.index]))
+    service = serve(c, q.workload, np.array([[s.load]]))
+    step = service.phases.decode
+    largest = max(step.parts, key=lambda p: float(np.asarray(p.seconds).flat[0]))
+    share = float(np.asarray(largest.seconds).flat[0] / step.seconds.flat[0])
+    memory_bound = float(np.asarray(largest.memory_s).flat[0]) >= float(np.asarray(largest.compute_s).flat[0])
+    bound = "memory bandwidth" if memory_bound else "arithmetic"
+    if not np.any(largest.n_bytes):
+        bound = "fixed overhead or links"
+    limit_text = (
+        f"{max(shares)[1]} is the tighter promise at {max(shares)[0]:.0%} of its limit; " if shares else ""
+    )
+    return (
+        f"{s.replicas} x {stack.layout.n_chips} chips; {limit_text}decode spends {share:.0%} in {largest.name} ({bound}), "
+        f"{service.phases.running.flat[0]:.0f} sequences running per rank of {service.phases.fitting.flat[0]:.0f} that fit"
+    )
+
+
+def _notes(s: Sized, stack: Stack, doubt: str) -> tuple[str, ...]:
+    notes = [doubt] if doubt else []
+    if s.p_meets < CONFIDENT:
+        notes.append(f"keeps the promise with probability {s.p_meets:.0%} only")
+    if stack.chip.status not in ("shipping", "legacy"):
+        notes.append(f"{stack.chip.id} is {stack.chip.status}: extrapolated")
+    if stack.price is not None:
+        age = price_age_days(stack.price)
+        if age is not None and age > STALE_DAYS:
+            notes.append(f"price is {age} days old")
+        if stack.price.confidence in ("press", "assumption"):
+            notes.append(f"price is weakly sourced ({stack.price.confidence})")
+    if stack.offer is not None and stack.grid is None:
+        notes.append("no electricity data for this region: PUE 1.0, no carbon figure")
+    d = s.deployment
+    if d and s.n_chips > s.replicas * stack.layout.n_chips:
+        notes.append(f"{s.n_chips - s.replicas * stack.layout.n_chips} rented chips stay idle")
+    return tuple(notes)
+
+
+def price_age_days(price: Price, today: dt.date | None = None) -> int | None:
+    """Days since the price was read, or None where undated."""
+    return None if price.date is None else ((today or dt.date.today()) - price.date).days
+
+
+def _sources(stack: Stack) -> tuple[str, ...]:
+    chip = stack.chip
+    found = [
+        f"chip: {chip.compute.source}",
+        f"engine: {stack.engine.name} {stack.engine.version}: {stack.engine.source}",
+    ]
+    if stack.price is not None:
+        found.append(f"price: {stack.price.source} ({stack.price.date}, {stack.price.confidence})")
+    if stack.system is not None:
+        found.append(f"power: {stack.system.source}")
+    if stack.grid is not None:
+        found.append(f"electricity: {stack.grid.source}")
+    return tuple(found)

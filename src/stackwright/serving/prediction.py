@@ -1,0 +1,210 @@
+"""One operating point: what it delivers, with intervals, and where the time goes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from stackwright.catalog import Chip, Engine
+from stackwright.errors import InputError
+from stackwright.llm import Model
+from stackwright.performance import Candidate, Candidates, Constants, Layout, MemoryBudget, Part
+from stackwright.performance import candidates as make_candidates
+from stackwright.performance import check_layout, kv_bytes_per_sequence, memory_budget
+from stackwright.serving.closed_loop import Service, closed_loop
+from stackwright.serving.energy import replica_chip_power_w
+from stackwright.serving.intervals import propagate
+from stackwright.serving.open_loop import open_loop, running_for_rate
+from stackwright.serving.tokens import longest_request
+from stackwright.units import gigabytes
+from stackwright.workload import Workload
+
+Array = NDArray[np.float64]
+
+PERCENTILES = (50.0, 90.0, 95.0, 99.0)
+
+
+@dataclass(frozen=True)
+class Interval:
+    """A figure with its two-sided 90 % interval."""
+
+    value: float
+    low: float
+    high: float
+
+    def scaled(self, factor: float) -> Interval:
+        """The same figure in other units (factor > 0)."""
+        return Interval(self.value * factor, self.low * factor, self.high * factor)
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """Figures of one operating point (seconds, tokens/s, watts; units in the metric names).
+
+    `decode_parts` and `prompt_parts` sum to `decode_step_s` and `prompt_step_s`; `waits` sum to the mean TTFT.
+    `memory`: bytes of the fullest chip by use. `notes` say what is extrapolated or unvalidated.
+    """
+
+    model: str
+    engine: str
+    chip: str
+    layout: Layout
+    workload: Workload
+    metrics: Mapping[str, Interval]
+    decode_step_s: float
+    prompt_step_s: float
+    decode_parts: tuple[Part, ...]
+    prompt_parts: tuple[Part, ...]
+    waits: Mapping[str, float]
+    memory: Mapping[str, float]
+    running_per_rank: float
+    fitting_per_rank: float
+    constants_status: str
+    notes: tuple[str, ...]
+
+
+def serve(c: Candidates, w: Workload, load: Array | None = None) -> Service:
+    """The service of a workload: closed loop for a concurrency, open loop for a rate.
+
+    `load`, shape broadcastable to (candidates, loads), replaces the workload's own concurrency, or is the running
+    sequences of an open loop.
+    """
+    if w.concurrency is not None:
+        return closed_loop(c, w, np.asarray(w.concurrency if load is None else load, dtype=float))
+    if load is None:
+        if w.rate_per_s is None:
+            raise InputError("give a request rate or a concurrency: one operating point needs a load")
+        load = running_for_rate(c, w, np.asarray(w.rate_per_s, dtype=float))
+    return open_loop(c, w, np.minimum(load, 1e6))
+
+
+def service_metrics(c: Candidates, s: Service, w: Workload, percentiles: Iterable[float]) -> dict[str, Array]:
+    """Metrics by contract name, arrays of shape (candidates, loads); unstable loads have infinite latency."""
+    unstable = ~s.stable
+    found: dict[str, Array] = {
+        "ttft_mean_s": s.ttft.mean,
+        "tpot_mean_s": s.tpot.mean,
+        "e2e_mean_s": s.e2e.mean,
+    }
+    for p in percentiles:
+        found[f"ttft_p{p:g}_s"] = s.ttft.quantile(p / 100.0)
+        found[f"tpot_p{p:g}_s"] = s.tpot.quantile(p / 100.0)
+        found[f"e2e_p{p:g}_s"] = s.e2e.quantile(p / 100.0)
+    found = {k: np.where(unstable, np.inf, v) for k, v in found.items()}
+    output = s.request_rate * w.output.mean
+    found["requests_per_s"] = s.request_rate
+    found["output_tokens_per_s_per_chip"] = output / c.n_chips
+    found["total_tokens_per_s_per_chip"] = s.request_rate * (w.output.mean + w.input.mean) / c.n_chips
+    watts = replica_chip_power_w(c, s)
+    found["chip_watts"] = watts
+    found["chip_joules_per_output_token"] = watts * c.n_chips / output
+    return found
+
+
+def predict(
+    model: Model,
+    candidate: Candidate,
+    workload: Workload,
+    constants: Constants,
+    percentiles: tuple[float, ...] = PERCENTILES,
+) -> Prediction:
+    """Predict one operating point.
+
+    Raises `InputError` when the layout is impossible, the model does not fit, or the rate cannot be sustained.
+    """
+    check_layout(candidate.layout, model, candidate.engine, candidate.chip)
+    c = make_candidates(model, [candidate], constants)
+    budget = memory_budget(c)
+    check_fits(c, budget, workload, 0)
+    service = serve(c, workload)
+    if not bool(service.stable.all()) or not np.isfinite(service.concurrency).all():
+        raise InputError(
+            f"{model.id} on {candidate.layout.n_chips} x {candidate.chip.id}: {workload.rate_per_s:g} requests/s "
+            "is more than one replica can sustain; lower --rate or use more chips"
+        )
+    load = service.phases.offered * c.shard.data
+
+    def figures(moved: Candidates) -> dict[str, Array]:
+        return service_metrics(moved, serve(moved, workload, load), workload, percentiles)
+
+    spread = propagate(figures, c)
+    metrics = {}
+    for name, value in spread.value.items():
+        low, high = spread.interval(name)
+        metrics[name] = Interval(float(value.flat[0]), float(low.flat[0]), float(high.flat[0]))
+    ph = service.phases
+    return Prediction(
+        model=model.id,
+        engine=candidate.engine.id,
+        chip=candidate.chip.id,
+        layout=candidate.layout,
+        workload=workload,
+        metrics=metrics,
+        decode_step_s=float(ph.decode.seconds.flat[0]),
+        prompt_step_s=float(ph.prompt.seconds.flat[0]),
+        decode_parts=ph.decode.parts,
+        prompt_parts=ph.prompt.parts,
+        waits={k: float(np.asarray(v).flat[0]) for k, v in service.waits.items()},
+        memory=_memory(c, budget, workload, float(ph.running.flat[0])),
+        running_per_rank=float(ph.running.flat[0]),
+        fitting_per_rank=float(ph.fitting.flat[0]),
+        constants_status=constants.status,
+        notes=_notes(candidate, constants, workload, ph.fitting, ph.offered),
+    )
+
+
+def fit_problem(c: Candidates, budget: MemoryBudget, w: Workload, row: int) -> str | None:
+    """Why row `row` does not fit its chips, with the figures in decimal GB, or None."""
+    need = float((budget.weights + budget.activations + budget.reserve)[row, 0])
+    usable = float(budget.usable[row, 0])
+    free, longest = float(budget.kv[row, 0]), longest_request(w)
+    sequence = float(kv_bytes_per_sequence(c, longest)[row, 0])
+    if free <= 0:
+        return f"does not fit: needs {gigabytes(need):.1f} GB per chip without any cache, {gigabytes(usable):.1f} GB usable"
+    if free < sequence:
+        return (
+            f"no room for one long request: its cache of {longest:.0f} tokens takes {gigabytes(sequence):.1f} GB per chip, "
+            f"{gigabytes(free):.1f} GB free"
+        )
+    return None
+
+
+def check_fits(c: Candidates, budget: MemoryBudget, w: Workload, row: int) -> None:
+    """Raise `InputError` with the figures when row `row` does not fit."""
+    reason = fit_problem(c, budget, w, row)
+    if reason:
+        entry = c.entries[row]
+        raise InputError(f"{c.model.id} {entry.layout.weight_precision} on {entry.layout.n_chips} x {entry.chip.id}: {reason}")
+    if longest_request(w) > c.model.max_context:
+        raise InputError(
+            f"{c.model.id} takes {c.model.max_context} tokens at most; long requests of this workload have "
+            f"{longest_request(w):.0f}"
+        )
+
+
+def _memory(c: Candidates, b: MemoryBudget, w: Workload, running: float) -> dict[str, float]:
+    sequence = float(kv_bytes_per_sequence(c, w.input.mean + w.output.mean / 2.0).flat[0])
+    return {
+        "capacity_bytes": float(b.capacity.flat[0]),
+        "usable_bytes": float(b.usable.flat[0]),
+        "weights_bytes": float(b.weights.flat[0]),
+        "activations_bytes": float(b.activations.flat[0]),
+        "reserve_bytes": float(b.reserve.flat[0]),
+        "kv_free_bytes": float(b.kv.flat[0]),
+        "kv_used_bytes": sequence * running,
+    }
+
+
+def _notes(candidate: Candidate, constants: Constants, w: Workload, fitting: Array, offered: Array) -> tuple[str, ...]:
+    notes = []
+    if constants.status == "uncalibrated":
+        notes.append("constants are uncalibrated: intervals come from their stated spread, not from measured error")
+    notes.append("percentiles are a closed-form approximation, unvalidated until checked by simulation")
+    if candidate.chip.status not in ("shipping", "legacy"):
+        notes.append(f"{candidate.chip.id} is {candidate.chip.status}: extrapolated from announced figures")
+    if bool((fitting < offered).any()):
+        notes.append("cache-limited: not all concurrent requests fit the key-value cache, the rest waits")
+    return tuple(notes)
