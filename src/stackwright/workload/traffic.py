@@ -44,13 +44,9 @@ class Workload:
         if self.rounds is not None:
             positive(self.rounds, "rounds")
         if self.rate_per_s is not None and self.concurrency is not None:
-            raise InputError(
-                f"workload {self.name!r}: a request rate and a concurrency contradict; give one of them"
-            )
+            raise InputError(f"workload {self.name!r}: a request rate and a concurrency contradict; give one of them")
         if self.rate_per_s is not None and self.rounds is not None:
-            raise InputError(
-                f"workload {self.name!r}: rounds belong to a closed loop: give a concurrency, not a rate"
-            )
+            raise InputError(f"workload {self.name!r}: rounds belong to a closed loop: give a concurrency, not a rate")
 
     def with_load(
         self,
