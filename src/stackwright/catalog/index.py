@@ -53,9 +53,7 @@ def write_index(directory: Path = DATA) -> Path:
     ]
     path = directory / INDEX_NAME
     body = ",\n".join(lines)
-    path.write_text(
-        f'{{"sha256": "{content_hash(directory)}",\n"records": {{\n{body}\n}}}}\n', encoding="utf-8"
-    )
+    path.write_text(f'{{"sha256": "{content_hash(directory)}",\n"records": {{\n{body}\n}}}}\n', encoding="utf-8")
     return path
 
 

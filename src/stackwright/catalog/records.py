@@ -146,10 +146,14 @@ class Engine(Sourced):
 
 
 class Checkpoint(Sourced):
-    """Published weights of a model in one precision. `hub_id` is what the launch command loads."""
+    """Published weights of a model in one precision. `hub_id` is what the launch command loads.
+
+    `families`: chip families whose engines load this checkpoint; empty means wherever the precision is supported.
+    """
 
     hub_id: str
     precision: Precision
+    families: tuple[str, ...] = ()
 
 
 class ModelEntry(Sourced):
@@ -171,6 +175,10 @@ class Price(Sourced):
     contract: Contract
     usd_per_hour: float = Field(gt=0)
     regions: tuple[str, ...]
+
+    def age_days(self, on: dt.date) -> int | None:
+        """Days from the reading of the price to `on`; None for an undated one."""
+        return None if self.date is None else (on - self.date).days
 
 
 class Offer(Record):

@@ -74,9 +74,7 @@ class Catalog:
         wanted_contracts, wanted_regions = set(contracts), None if regions is None else set(regions)
         found: list[tuple[Offer, Price]] = []
         for offer in self.offers.values():
-            if offer.chip != wanted_chip or (
-                wanted_providers is not None and offer.provider not in wanted_providers
-            ):
+            if offer.chip != wanted_chip or (wanted_providers is not None and offer.provider not in wanted_providers):
                 continue
             in_force = prices_in_force(offer.prices, as_of)
             for price in in_force:
@@ -98,9 +96,7 @@ class Catalog:
         if not systems:
             return None
         large_enough = [s for s in systems if s.chips >= chips]
-        return (
-            min(large_enough, key=lambda s: s.chips) if large_enough else max(systems, key=lambda s: s.chips)
-        )
+        return min(large_enough, key=lambda s: s.chips) if large_enough else max(systems, key=lambda s: s.chips)
 
     def grid_for(self, provider: str, region: str) -> Grid | None:
         """Electricity of a provider's region, or None where the catalogue knows nothing."""
@@ -162,9 +158,7 @@ def prices_in_force(prices: Sequence[Price], as_of: dt.date | None = None) -> li
     for (_, region), candidates in by_place.items():
         regions_of.setdefault(id(_winner(candidates)), []).append(region)
     return [
-        p
-        if tuple(regions_of[id(p)]) == p.regions
-        else p.model_copy(update={"regions": tuple(regions_of[id(p)])})
+        p if tuple(regions_of[id(p)]) == p.regions else p.model_copy(update={"regions": tuple(regions_of[id(p)])})
         for p in prices
         if id(p) in regions_of
     ]
@@ -174,9 +168,7 @@ def _winner(candidates: list[Price]) -> Price:
     newest = max(candidates, key=_day)
     if newest.confidence in STRONG:
         return newest
-    strong = [
-        p for p in candidates if p.confidence in STRONG and (_day(newest) - _day(p)).days <= HIDING_DAYS
-    ]
+    strong = [p for p in candidates if p.confidence in STRONG and (_day(newest) - _day(p)).days <= HIDING_DAYS]
     return max(strong, key=_day) if strong else newest
 
 
@@ -223,6 +215,4 @@ def load_catalog(directory: Path | None = None) -> Catalog:
 def _shipped() -> Catalog:
     from stackwright.catalog.index import read_shipped
 
-    return build(
-        {kind: [parse(kind, raw, f"catalog {kind}") for raw in raws] for kind, raws in read_shipped().items()}
-    )
+    return build({kind: [parse(kind, raw, f"catalog {kind}") for raw in raws] for kind, raws in read_shipped().items()})

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Hashable
+from functools import cache
 from pathlib import Path
 from typing import Any, TypeVar
 
-import yaml
 from pydantic import ValidationError
 
 from stackwright.catalog.records import Chip, Engine, Grid, ModelEntry, Offer, Record, System
@@ -26,26 +26,36 @@ Raw = dict[str, Any]
 R = TypeVar("R", bound=Record)
 
 
-class _Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[misc]
-    """Safe YAML that reads 1e12 as a number and refuses a key given twice."""
+@cache
+def _loader() -> Any:
+    """Safe YAML that reads 1e12 as a number and refuses a key given twice (built late: most starts need no YAML)."""
+    import yaml
 
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
-        seen: set[str] = set()
-        for key, _ in node.value:
-            if key.value in seen:
-                raise yaml.constructor.ConstructorError(
-                    None, None, f"key {key.value!r} is given twice", key.start_mark
-                )
-            seen.add(key.value)
-        mapping: dict[Hashable, Any] = super().construct_mapping(node, deep)
-        return mapping
+    class Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[misc]
+        def construct_mapping(self, node: Any, deep: bool = False) -> dict[Hashable, Any]:
+            seen: set[str] = set()
+            for key, _ in node.value:
+                if key.value in seen:
+                    raise yaml.MarkedYAMLError(None, None, f"key {key.value!r} is given twice", key.start_mark)
+                seen.add(key.value)
+            mapping: dict[Hashable, Any] = super().construct_mapping(node, deep)
+            return mapping
+
+    number = re.compile(r"^[-+]?[0-9][0-9_]*(\.[0-9]*)?[eE][-+]?[0-9]+$")
+    Loader.add_implicit_resolver("tag:yaml.org,2002:float", number, list("-+0123456789"))
+    return Loader
 
 
-_Loader.add_implicit_resolver(
-    "tag:yaml.org,2002:float",
-    re.compile(r"^[-+]?[0-9][0-9_]*(\.[0-9]*)?[eE][-+]?[0-9]+$"),
-    list("-+0123456789"),
-)
+def read_yaml(file: Path) -> Any:
+    """The content of one YAML file. Raises `CatalogError` with the file name."""
+    import yaml
+
+    try:
+        return yaml.load(file.read_bytes(), Loader=_loader())
+    except OSError as error:
+        raise CatalogError(f"{file}: cannot read ({error.strerror})") from None
+    except yaml.YAMLError as error:
+        raise CatalogError(f"{file}: not valid YAML: {' '.join(str(error).split())}") from None
 
 
 def list_files(directory: Path) -> list[Path]:
@@ -65,10 +75,7 @@ def read_directory(directory: Path) -> dict[str, list[Raw]]:
 
 
 def _records_of(file: Path, kind: str) -> list[Raw]:
-    try:
-        content = yaml.load(file.read_bytes(), Loader=_Loader)
-    except yaml.YAMLError as error:
-        raise CatalogError(f"{file}: not valid YAML: {' '.join(str(error).split())}") from None
+    content = read_yaml(file)
     if not isinstance(content, dict):
         raise CatalogError(f"{file}: expected one mapping of fields")
     records = _expand(content, kind, file) if kind in _GROUPED else [content]
