@@ -189,6 +189,21 @@ def test_offers_are_filtered_and_sorted_by_chip_hour(catalog: Catalog):
     assert all(o.chip == "h100-sxm" for o, _ in pairs)
 
 
+def test_filters_ignore_case_and_refuse_what_nobody_sells(catalog: Catalog):
+    assert catalog.offers_for("H100", ["Azure"], ["On_Demand"], ["EastUS"]) == catalog.offers_for(
+        "H100", ["azure"], ["on_demand"], ["eastus"]
+    )
+    assert len(catalog.offers_for("H100", contracts=None)) > len(catalog.offers_for("H100"))
+    for filters, message in (
+        ({"providers": ["azur"]}, "unknown cloud 'azur'; did you mean 'azure'"),
+        ({"contracts": ["ondemand"]}, "unknown contract 'ondemand'; did you mean 'on_demand'"),
+        ({"regions": ["eastus9"]}, "unknown region 'eastus9'; did you mean 'eastus"),
+        ({"providers": ["zzz"]}, "unknown cloud 'zzz'; known: aws, azure"),
+    ):
+        with pytest.raises(UnknownIdError, match=message):
+            catalog.offers_for("H100", **filters)
+
+
 def test_rack_and_slice_offers_carry_their_domain(catalog: Catalog):
     assert catalog.offers["azure/standard_nd128isr_ndr_gb200_v6"].scale_up_chips == 72
     assert catalog.offers["gcp/ct6e-standard"].unit == "chip"

@@ -5,11 +5,11 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cache
+from functools import cache, cached_property
 from pathlib import Path
-from typing import Any, Protocol, TypeVar, cast
+from typing import Any, Protocol, TypeVar, cast, get_args
 
-from stackwright.catalog.records import Chip, Engine, Grid, ModelEntry, Offer, Price, Record, System
+from stackwright.catalog.records import Chip, Contract, Engine, Grid, ModelEntry, Offer, Price, Record, System
 from stackwright.catalog.yaml_files import parse, read_directory
 from stackwright.errors import InputError, UnknownIdError
 
@@ -59,7 +59,7 @@ class Catalog:
         self,
         chip: str,
         providers: Iterable[str] | None = None,
-        contracts: Iterable[str] = ("on_demand",),
+        contracts: Iterable[str] | None = ("on_demand",),
         regions: Iterable[str] | None = None,
         as_of: dt.date | None = None,
     ) -> list[tuple[Offer, Price]]:
@@ -67,11 +67,13 @@ class Catalog:
 
         The newest price on or before `as_of` wins, except that a weakly sourced one (press, assumption) never
         hides a better sourced one that is at most 180 days older. The `regions` of a returned price are those
-        where it is the one in force (within `regions` when given). Sorted by USD per chip-hour.
+        where it is the one in force (within `regions` when given). Sorted by USD per chip-hour. None leaves a
+        filter out; a cloud, contract or region that the catalogue does not know raises `UnknownIdError`.
         """
         wanted_chip = self.chip(chip).id
-        wanted_providers = None if providers is None else {p.lower() for p in providers}
-        wanted_contracts, wanted_regions = set(contracts), None if regions is None else set(regions)
+        wanted_providers = _wanted("cloud", providers, self.places)
+        wanted_contracts = _wanted("contract", contracts, get_args(Contract))
+        wanted_regions = _wanted("region", regions, {r for known in self.places.values() for r in known})
         found: list[tuple[Offer, Price]] = []
         for offer in self.offers.values():
             if offer.chip != wanted_chip or (wanted_providers is not None and offer.provider not in wanted_providers):
@@ -79,7 +81,7 @@ class Catalog:
             in_force = prices_in_force(offer.prices, as_of)
             for price in in_force:
                 kept = tuple(r for r in price.regions if wanted_regions is None or r in wanted_regions)
-                if price.contract in wanted_contracts and kept:
+                if kept and (wanted_contracts is None or price.contract in wanted_contracts):
                     found.append(
                         (
                             offer,
@@ -87,6 +89,16 @@ class Catalog:
                         )
                     )
         return sorted(found, key=lambda pair: (pair[1].usd_per_hour / pair[0].chips, pair[0].id))
+
+    @cached_property
+    def places(self) -> Mapping[str, frozenset[str]]:
+        """The clouds of the offers and, for each, the regions that its prices or electricity records name."""
+        found: dict[str, set[str]] = {}
+        for offer in self.offers.values():
+            found.setdefault(offer.provider, set()).update(r for p in offer.prices for r in p.regions)
+        for grid in self.grids.values():
+            found.setdefault(grid.provider, set()).add(grid.region)
+        return {cloud: frozenset(regions) for cloud, regions in found.items()}
 
     def system_for(self, chip: str, chips: int) -> System | None:
         """The smallest system of a chip that holds `chips` chips (else the largest), known power first."""
@@ -115,6 +127,17 @@ class Catalog:
         if len(ids) > 1:
             raise InputError(f"{kind} {given!r} is ambiguous: {', '.join(ids)}; give one of these")
         return records[ids[0]]
+
+
+def _wanted(kind: str, given: Iterable[str] | None, known: Iterable[str]) -> frozenset[str] | None:
+    """The known names among those given, in any letter case; None where there is no filter."""
+    if given is None:
+        return None
+    lowered = {name.lower(): name for name in known}
+    for name in (asked := list(given)):
+        if name.lower() not in lowered:
+            raise UnknownIdError(kind, name, lowered.values(), f"known: {', '.join(sorted(lowered))}"[:400])
+    return frozenset(lowered[name.lower()] for name in asked)
 
 
 def names_of(records: Iterable[_Named]) -> Names:
