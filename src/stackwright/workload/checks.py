@@ -11,7 +11,10 @@ def number(value: object, what: str) -> float:
     """The value as a finite float; `what` names it in the error. A bool, text, NaN or infinity is refused."""
     if isinstance(value, bool | str) or not hasattr(value, "__float__"):
         raise InputError(f"{what} must be a number, got {value!r}")
-    result = float(value)
+    try:
+        result = float(value)
+    except OverflowError:
+        result = math.inf
     if not math.isfinite(result):
         raise InputError(f"{what} must be a finite number, got {value!r}")
     return result

@@ -13,6 +13,7 @@ from typing import Any
 import yaml
 
 from stackwright.errors import InputError, UnknownIdError
+from stackwright.workload.checks import number
 from stackwright.workload.lengths import Lengths
 from stackwright.workload.traffic import Workload
 
@@ -165,7 +166,10 @@ def _lengths(value: Any, field: str, place: _Place) -> Lengths:
 def _number(value: Any, field: str, place: _Place) -> float:
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise place.error(field, f"must be a number, got {value!r}")
-    return float(value)
+    try:
+        return number(value, "value")
+    except InputError as error:
+        raise place.error(field, error) from None
 
 
 def _known_keys(data: dict[Any, Any], known: Iterable[str], place: _Place, field: str) -> None:

@@ -14,7 +14,6 @@ import csv
 import gzip
 import io
 import json
-import math
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -286,7 +285,7 @@ def _json_rows(text: IO[str]) -> Iterator[_Row]:
 
 
 def _seconds(value: Any, what: str, factor: float, line: int) -> float:
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+    if isinstance(value, bool) or not isinstance(value, int | float) or not abs(value) < 1e300:
         raise _RowError(line, f"{what} is not a finite number: {value!r}")
     if value < 0:
         raise _RowError(line, f"{what} is negative: {value!r}")
