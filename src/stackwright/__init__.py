@@ -14,6 +14,8 @@ __version__ = "0.1.0"
 _LAZY = {
     "plan": "stackwright.api",
     "predict": "stackwright.api",
+    "predict_table": "stackwright.api",
+    "validate": "stackwright.api",
     "plan_document": "stackwright.api",
     "predict_document": "stackwright.api",
     "explain_document": "stackwright.api",
@@ -24,18 +26,26 @@ _LAZY = {
     "Workload": "stackwright.workload",
     "Lengths": "stackwright.workload",
     "SLO": "stackwright.workload",
-    "workload": "stackwright.workload",
     "Question": "stackwright.planner",
     "InputError": "stackwright.errors",
 }
 
 if TYPE_CHECKING:
-    from stackwright.api import explain_document, launch_of, plan, plan_document, predict, predict_document
+    from stackwright.api import (
+        explain_document,
+        launch_of,
+        plan,
+        plan_document,
+        predict,
+        predict_document,
+        predict_table,
+        validate,
+    )
     from stackwright.catalog import load_catalog
     from stackwright.errors import InputError
     from stackwright.performance import Layout, load_constants
     from stackwright.planner import Question
-    from stackwright.workload import SLO, Lengths, Workload, workload
+    from stackwright.workload import SLO, Lengths, Workload
 
 __all__ = [
     "SLO",
@@ -52,7 +62,8 @@ __all__ = [
     "plan_document",
     "predict",
     "predict_document",
-    "workload",
+    "predict_table",
+    "validate",
 ]
 
 

@@ -24,7 +24,9 @@ class UnknownIdError(InputError):
         if not near:
             near = [v for k, v in lowered.items() if given.lower() in k][:3]
         did_you_mean = f"; did you mean {' or '.join(repr(n) for n in near)}?" if near else ""
-        super().__init__(f"unknown {kind} {given!r}{did_you_mean or '; '}{'' if near else hint or 'see `stackwright catalog list`'}")
+        super().__init__(
+            f"unknown {kind} {given!r}{did_you_mean or '; '}{'' if near else hint or 'see `stackwright catalog list`'}"
+        )
 
 
 class UnsupportedError(InputError):

@@ -1,6 +1,20 @@
 """The Python API: the commands as functions, and their documents."""
 
 from stackwright.api.documents import explain_document, launch_of, plan_document, predict_document
-from stackwright.api.questions import plan, predict
+from stackwright.api.questions import catalog_with, constants_from, plan, predict
+from stackwright.api.tables import predict_table, validate
+from stackwright.api.token_prices import api_offers
 
-__all__ = ["explain_document", "launch_of", "plan", "plan_document", "predict", "predict_document"]
+__all__ = [
+    "api_offers",
+    "catalog_with",
+    "constants_from",
+    "explain_document",
+    "launch_of",
+    "plan",
+    "plan_document",
+    "predict",
+    "predict_document",
+    "predict_table",
+    "validate",
+]

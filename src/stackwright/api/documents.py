@@ -14,7 +14,8 @@ from typing import Any
 import numpy as np
 
 from stackwright.catalog import Offer, Price
-from stackwright.deploy.launch import LaunchCommand, ServingSettings, launch_command
+from stackwright.deploy import LaunchCommand, ServingSettings, launch_command
+from stackwright.errors import UnsupportedError
 from stackwright.performance import Layout, Part
 from stackwright.planner import Answer, Plan, Question
 from stackwright.planner.space import Rejection
@@ -39,7 +40,7 @@ def plan_document(answer: Answer) -> Document:
         "assumptions": list(answer.assumptions),
         "rejected_by_reason": dict(rejected_by_reason(answer.rejected)),
         "rejected": [
-            {"stack": {"chip": r.chip, "engine": r.engine, "layout": r.layout}, "reason": r.reason}
+            {"stack": {"chip": r.chip, "engine": r.engine, "layout": r.layout}, "kind": r.kind, "reason": r.reason}
             for r in answer.rejected[:_MOST_REJECTED]
         ],
         "front": [dict(p.__dict__) for p in answer.front],
@@ -148,8 +149,8 @@ def interval_document(v: Interval | None) -> Document | None:
 
 
 def rejected_by_reason(rejected: Sequence[Rejection]) -> list[tuple[str, int]]:
-    """How many stacks each kind of reason removed, most first; figures within a reason are folded."""
-    counts = Counter(r.reason.split(":")[0] for r in rejected)
+    """How many stacks each kind of reason removed, most first."""
+    counts = Counter(str(r.kind) for r in rejected)
     return counts.most_common()
 
 
@@ -177,7 +178,6 @@ def max_model_len(w: Workload) -> int:
 
 def _plan(p: Plan, q: Question) -> Document:
     stack, percentile = p.stack, f"p{q.slo.percentile:g}"
-    command = launch_of(p, q.workload)
     found: Document = {
         "rank": p.rank,
         "stack": {
@@ -219,15 +219,24 @@ def _plan(p: Plan, q: Question) -> Document:
     found["other_contracts"] = [
         {"contract": c, "usd_per_hour": usd, "region": region} for c, usd, region in p.other_contracts
     ]
-    found["launch"] = {
+    found["launch"] = _launch(p, q.workload)
+    found["why"], found["notes"], found["sources"] = p.why, list(p.notes), list(p.sources)
+    return found
+
+
+def _launch(p: Plan, w: Workload) -> Document:
+    """The launch command, or the reason why there is none (`command` is null)."""
+    try:
+        command = launch_of(p, w)
+    except UnsupportedError as error:
+        return {"command": None, "engine_version": p.stack.engine.version, "env": {}, "files": {}, "note": str(error)}
+    return {
         "command": command.shell(),
         "engine_version": command.engine_version,
         "env": dict(command.env),
         "files": dict(command.files),
         "note": command.note,
     }
-    found["why"], found["notes"], found["sources"] = p.why, list(p.notes), list(p.sources)
-    return found
 
 
 def _offer(offer: Offer | None, price: Price | None, region: str) -> Document | None:

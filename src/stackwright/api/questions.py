@@ -6,15 +6,18 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from stackwright import planner
-from stackwright.catalog import Catalog, load_catalog
+from stackwright.catalog import Catalog, ModelEntry, load_catalog
 from stackwright.errors import InputError
 from stackwright.llm import Model
 from stackwright.performance import Candidate, Constants, Layout, load_constants
 from stackwright.planner import DEFAULT_CONTRACTS, DEFAULT_SLO, Answer, Question, resolve_model
+from stackwright.planner.compare import read_stack
 from stackwright.planner.question import Grouping, Objective
 from stackwright.planner.space import default_kv_precision
-from stackwright.serving.prediction import Prediction, predict as predict_point
-from stackwright.workload import SLO, Lengths, Workload, workload as find_workload
+from stackwright.serving.prediction import Prediction
+from stackwright.serving.prediction import predict as predict_point
+from stackwright.workload import PUBLISHED, SLO, Workload, load_trace, parse_lengths
+from stackwright.workload import workload as find_workload
 
 DEFAULT_WORKLOAD = "chat"
 
@@ -41,6 +44,7 @@ def plan(
     top: int = 10,
     max_usd_per_hour: float | None = None,
     max_chips: int | None = None,
+    compare: str | Path | None = None,
     catalog: Catalog | None = None,
     constants: Constants | None = None,
 ) -> Answer:
@@ -67,7 +71,9 @@ def plan(
         max_usd_per_hour=max_usd_per_hour,
         max_chips=max_chips,
     )
-    return planner.plan(question, catalog or load_catalog(), constants or load_constants())
+    facts = catalog or load_catalog()
+    today = read_stack(Path(compare), facts) if compare else None
+    return planner.plan(question, facts, constants or load_constants(), today)
 
 
 def predict(
@@ -76,10 +82,17 @@ def predict(
     chip: str,
     engine: str,
     n_chips: int | None = None,
-    layout: Layout | None = None,
+    tp: int | None = None,
+    pp: int = 1,
+    ep: int = 1,
+    attention_dp: int = 1,
+    weight_precision: str | None = None,
+    kv_precision: str | None = None,
     workload: str | Workload | None = None,
     isl: float | None = None,
     osl: float | None = None,
+    length_dist: str = "fixed",
+    prefix_hit_rate: float = 0.0,
     rate: float | None = None,
     concurrency: float | None = None,
     rounds: float | None = None,
@@ -88,66 +101,90 @@ def predict(
 ) -> Prediction:
     """Predict one operating point of one replica.
 
-    Give `workload` or `isl` and `osl` (tokens, fixed lengths), and `rate` (requests/s) or `concurrency` (users).
-    `layout` defaults to tensor parallel over `n_chips` with the precision the model is published in.
+    Give `workload`, or `isl` and `osl` (tokens; spread by `length_dist`), and `rate` (requests/s) or `concurrency`
+    (users). `tp` defaults to the chips that `pp` and `attention_dp` leave; the precision to the published one.
     """
     facts = catalog or load_catalog()
-    architecture, chosen = setup(facts, model, chip=chip, engine=engine, n_chips=n_chips, layout=layout)
-    traffic = lengths_of(workload, isl, osl).with_load(rate_per_s=rate, concurrency=concurrency, rounds=rounds)
-    if rate is None and concurrency is None:
-        raise InputError("give --rate or --concurrency: one operating point needs a load")
-    return predict_point(architecture, chosen, traffic, constants or load_constants())
-
-
-def setup(
-    facts: Catalog, model: str, *, chip: str, engine: str, n_chips: int | None, layout: Layout | None
-) -> tuple[Model, Candidate]:
-    """The architecture and the candidate that the arguments of `predict` name."""
     architecture, entry = resolve_model(model, facts)
     chip_record, engine_record = facts.chip(chip), facts.engine(engine)
     support = next((s for s in engine_record.supports if chip_record.family in s.families), None)
     if support is None:
         raise InputError(f"{engine_record.id} does not run on {chip_record.family} chips ({chip_record.id})")
-    if layout is None:
-        precision = native_precision(architecture, entry, support.weights)
-        layout = Layout(
-            tp=n_chips or 1, weight_precision=precision, kv_precision=default_kv_precision(precision, support.kv)
-        )
-    if n_chips is not None and layout.n_chips != n_chips:
+    weights = weight_precision or native_precision(architecture, entry, support.weights)
+    layout = Layout(
+        tp=tensor_ranks(n_chips, tp, pp, attention_dp),
+        pp=pp,
+        ep=ep,
+        attention_dp=attention_dp,
+        weight_precision=weights,
+        kv_precision=kv_precision or default_kv_precision(weights, support.kv),
+    )
+    if rate is None and concurrency is None:
+        raise InputError("give --rate or --concurrency: one operating point needs a load")
+    traffic = lengths_of(workload, isl, osl, length_dist, prefix_hit_rate)
+    traffic = traffic.with_load(rate_per_s=rate, concurrency=concurrency, rounds=rounds)
+    return predict_point(
+        architecture, Candidate(engine_record, chip_record, layout), traffic, constants or load_constants()
+    )
+
+
+def tensor_ranks(n_chips: int | None, tp: int | None, pp: int, attention_dp: int) -> int:
+    """Tensor parallel ranks from the chips of a replica, or as given; contradictions are errors."""
+    others = pp * attention_dp
+    if tp is None:
+        chips = n_chips or others
+        if chips % others:
+            raise InputError(f"--n-chips {chips} does not divide by pp {pp} x attention_dp {attention_dp}")
+        return chips // others
+    if n_chips is not None and tp * others != n_chips:
         raise InputError(
-            f"contradictory layout: tp {layout.tp} x attention_dp {layout.attention_dp} x pp {layout.pp} is "
-            f"{layout.n_chips} chips, --n-chips says {n_chips}"
+            f"contradictory layout: tp {tp} x attention_dp {attention_dp} x pp {pp} is {tp * others} chips, "
+            f"--n-chips says {n_chips}"
         )
-    return architecture, Candidate(engine_record, chip_record, layout)
+    return tp
 
 
-def native_precision(model: Model, entry: object, supported: Sequence[str]) -> str:
+def native_precision(model: Model, entry: ModelEntry | None, supported: Sequence[str]) -> str:
     """The precision the model is published in, or the first one that this engine runs on this chip."""
-    published = [c.precision for c in getattr(entry, "checkpoints", ())] or [model.native_precision]
+    published: list[str] = [c.precision for c in entry.checkpoints] if entry else []
     wanted = [model.native_precision, *published]
     for precision in wanted:
         if precision in supported:
             return precision
-    raise InputError(f"{model.id} is published in {', '.join(dict.fromkeys(wanted))}; this engine and chip have none of these")
+    raise InputError(
+        f"{model.id} is published in {', '.join(dict.fromkeys(wanted))}; this engine and chip have none of these"
+    )
 
 
 def loaded(workload: str | Workload, *, rate: float | None, concurrency: float | None) -> Workload:
-    """A workload by name, file or object, under the load given here (which replaces its own)."""
-    found = find_workload(workload) if isinstance(workload, str) else workload
+    """A workload by profile name, file, trace or object, under the load given here (which replaces its own)."""
+    found = traffic_named(workload)
     if rate is None and concurrency is None:
         return found
     return found.with_load(rate_per_s=rate, concurrency=concurrency)
 
 
-def lengths_of(workload: str | Workload | None, isl: float | None, osl: float | None) -> Workload:
-    """The workload named, or fixed lengths; giving both is contradictory."""
+def traffic_named(workload: str | Workload) -> Workload:
+    """A workload object as it is; a profile name, a workload file, a trace name or a trace file as a workload."""
+    if isinstance(workload, Workload):
+        return workload
+    if workload in PUBLISHED or workload.removesuffix(".gz").endswith((".csv", ".jsonl")):
+        return load_trace(workload).to_workload()
+    return find_workload(workload)
+
+
+def lengths_of(
+    workload: str | Workload | None, isl: float | None, osl: float | None, length_dist: str, prefix_hit_rate: float
+) -> Workload:
+    """The workload named, or lengths around `isl` and `osl`; giving both is contradictory."""
     if workload is not None:
         if isl is not None or osl is not None:
             raise InputError("--workload and --isl/--osl contradict: give one of them")
-        return find_workload(workload) if isinstance(workload, str) else workload
+        return traffic_named(workload)
     if isl is None or osl is None:
         raise InputError("give --isl and --osl (tokens), or --workload")
-    return Workload(f"{isl:g}/{osl:g}", Lengths.fixed(isl), Lengths.fixed(osl))
+    lengths = parse_lengths(length_dist, isl), parse_lengths(length_dist, osl)
+    return Workload(f"{isl:g}/{osl:g}", *lengths, prefix_hit_rate=prefix_hit_rate)
 
 
 def promise(ttft: float | None, tpot: float | None, percentile: float) -> SLO:
@@ -160,3 +197,8 @@ def promise(ttft: float | None, tpot: float | None, percentile: float) -> SLO:
 def catalog_with(directory: str | Path | None) -> Catalog:
     """The shipped catalogue, with a user's directory on top where given."""
     return load_catalog(Path(directory) if directory else None)
+
+
+def constants_from(file: str | Path | None) -> Constants:
+    """The shipped record of constants, or a user's."""
+    return load_constants(Path(file) if file else None)

@@ -116,6 +116,9 @@ class Support(Record):
     kv: tuple[Precision, ...]
 
 
+Freedom = Literal["none", "whole", "any"]
+
+
 class Scheduler(Sourced):
     """Defaults of the engine's scheduler, as the engine names them in `note`.
 
@@ -131,7 +134,11 @@ class Scheduler(Sourced):
 
 
 class Engine(Sourced):
-    """A serving engine at a stated version."""
+    """A serving engine at a stated version.
+
+    `expert_parallel` and `attention_data_parallel`: sizes the engine can be launched with: none, only the whole group
+    of a pipeline stage, or any divisor of it.
+    """
 
     id: str
     name: str
@@ -141,8 +148,8 @@ class Engine(Sourced):
     scheduler: Scheduler
     architectures: tuple[str, ...]
     pipeline_parallel: bool = True
-    expert_parallel: bool = True
-    attention_data_parallel: bool = True
+    expert_parallel: Freedom = "any"
+    attention_data_parallel: Freedom = "any"
 
 
 class Checkpoint(Sourced):

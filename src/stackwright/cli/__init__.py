@@ -1,1 +1,1 @@
-"""Cli room."""
+"""The command line: parse, call, render. No logic of its own."""

@@ -63,8 +63,8 @@ def _divides(layout: Layout, model: Model) -> str | None:
             return f"tensor parallel {layout.tp} and {a.kv_heads} key-value heads do not divide each other"
     if layout.pp > model.layers:
         return f"{layout.pp} pipeline stages for {model.layers} layers"
-    if layout.ep > 1 and not model.experts:
-        return "expert parallel needs a mixture-of-experts model"
+    if not model.experts and (layout.ep > 1 or layout.attention_dp > 1):
+        return "expert and attention data parallelism are for mixture-of-experts models: use more replicas"
     if layout.group % layout.ep:
         return f"expert parallel {layout.ep} does not divide the {layout.group} chips of a stage (tp x attention_dp)"
     for e in model.experts:
@@ -88,8 +88,17 @@ def _engine_runs(layout: Layout, model: Model, engine: Engine, chip: Chip) -> st
         return f"{engine.id} has no {layout.kv_precision} KV cache on {chip.family} (it has {have})"
     if layout.pp > 1 and not engine.pipeline_parallel:
         return f"{engine.id} has no pipeline parallelism"
-    if layout.ep > 1 and not engine.expert_parallel:
-        return f"{engine.id} has no expert parallelism"
-    if layout.attention_dp > 1 and not engine.attention_data_parallel:
-        return f"{engine.id} has no attention data parallelism"
+    return _degree("expert parallelism", layout.ep, engine.expert_parallel, layout, engine) or _degree(
+        "attention data parallelism", layout.attention_dp, engine.attention_data_parallel, layout, engine
+    )
+
+
+def _degree(name: str, size: int, freedom: str, layout: Layout, engine: Engine) -> str | None:
+    """Why a parallel size above one is not to be had from an engine that offers none of it, or only the whole group."""
+    if size == 1:
+        return None
+    if freedom == "none":
+        return f"{engine.id} has no {name}"
+    if freedom == "whole" and size != layout.group:
+        return f"{engine.id} runs {name} over the whole group of {layout.group} chips or not at all, not {size}"
     return None

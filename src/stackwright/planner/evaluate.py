@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stackwright.performance import Candidates
-from stackwright.serving import Uncertain, probability_below, probability_both, propagate
-from stackwright.serving.prediction import serve, service_metrics
+from stackwright.serving import Uncertain, probability_below, probability_both
+from stackwright.serving.prediction import serve, service_metrics, spread_of
 from stackwright.workload import SLO, Workload
 
 Array = NDArray[np.float64]
@@ -88,11 +88,6 @@ def probability_meets(spread: Uncertain, slo: SLO) -> Array:
     return np.where(finite, probability_both(p, q, spread.correlation(ttft, tpot)), 0.0)
 
 
-def spread_at(c: Candidates, w: Workload, loads: Array, slo: SLO) -> Uncertain:
-    """Metrics with their spread, one load per candidate (shape (n, 1))."""
-    return propagate(lambda moved: service_metrics(moved, serve(moved, w, loads), w, (slo.percentile,)), c)
-
-
 def choose(grid: Grid, slo: SLO) -> Chosen:
     """For each candidate the highest throughput whose probability of keeping the promise is at least `CONFIDENT`.
 
@@ -122,7 +117,7 @@ def _best_of(grid: Grid, slo: SLO) -> Chosen:
     wanted[np.arange(len(nearest)), nearest] = True
     rows, columns = np.nonzero(wanted)
     loads = np.broadcast_to(grid.loads, worst.shape)[rows, columns][:, None]
-    spread = spread_at(grid.candidates.take(rows), grid.workload, loads, slo)
+    spread = spread_of(grid.candidates.take(rows), grid.workload, loads, (slo.percentile,))
     p_meets = probability_meets(spread, slo)
     rate = spread.value["requests_per_s"][:, 0]
     score = np.where(p_meets[:, 0] >= CONFIDENT, 2.0 + rate / (1.0 + rate.max()), p_meets[:, 0])

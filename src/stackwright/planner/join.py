@@ -36,9 +36,7 @@ class Deployment:
     usd_per_hour: float
 
 
-def deployments(
-    q: Question, catalog: Catalog, entries: Sequence[Candidate], chosen: Chosen
-) -> list[Deployment]:
+def deployments(q: Question, catalog: Catalog, entries: Sequence[Candidate], chosen: Chosen) -> list[Deployment]:
     """Every chosen candidate on every offer of its chip that can hold it, sized for the traffic."""
     found: list[Deployment] = []
     offers: dict[str, list[tuple[Offer, Price]]] = {}
@@ -56,9 +54,7 @@ def deployments(
             if replicas is None:
                 continue
             units = packing.units(replicas)
-            found.append(
-                Deployment(i, offer, price, replicas, units, rent_usd_per_hour(units, price.usd_per_hour))
-            )
+            found.append(Deployment(i, offer, price, replicas, units, rent_usd_per_hour(units, price.usd_per_hour)))
     return found
 
 

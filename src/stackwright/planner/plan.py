@@ -8,10 +8,11 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from stackwright.catalog import Catalog
+from stackwright.catalog import Catalog, Offer, Price
 from stackwright.errors import InputError
-from stackwright.performance import Candidates, Constants, candidates, memory_budget
-from stackwright.planner.answer import Answer
+from stackwright.performance import Candidate, Candidates, Constants, candidates, check_layout, memory_budget
+from stackwright.planner.answer import Answer, Plan
+from stackwright.planner.compare import Today, changes
 from stackwright.planner.evaluate import (
     CONFIDENT,
     Chosen,
@@ -21,24 +22,23 @@ from stackwright.planner.evaluate import (
     excess,
     names,
     probability_meets,
-    spread_at,
 )
 from stackwright.planner.front import pareto_front
 from stackwright.planner.join import Deployment, deployments
 from stackwright.planner.models import resolve_model
 from stackwright.planner.question import Question
 from stackwright.planner.rank import Sized, ranked
-from stackwright.planner.space import Rejection, Space, space
+from stackwright.planner.space import Rejection, RejectionKind, Space, space
 from stackwright.planner.summary import Context, plan_of
 from stackwright.serving import running_for_rate
-from stackwright.serving.prediction import fit_problem
+from stackwright.serving.prediction import fit_problem, spread_of
 from stackwright.serving.tokens import longest_request
 
 Array = NDArray[np.float64]
 
 
-def plan(q: Question, catalog: Catalog, constants: Constants) -> Answer:
-    """Answer a question.
+def plan(q: Question, catalog: Catalog, constants: Constants, today: Today | None = None) -> Answer:
+    """Answer a question; `today` is the stack to compare the first plan with.
 
     Raises `InputError` when an id is unknown, nothing fits, the budget excludes everything, or no stack comes near
     the promise (the message says what comes nearest).
@@ -71,6 +71,7 @@ def plan(q: Question, catalog: Catalog, constants: Constants) -> Answer:
     plans = [plan_of(context, s, rank, first) for rank, s in enumerate(order[: q.top], 1)]
     unpriced = [plan_of(context, s, rank) for rank, s in enumerate(_unpriced(q, context, priced), 1)]
     points = grid.points + len(priced)
+    running = _running_today(context, today, constants) if today else None
     return Answer(
         question=q,
         evaluated=points,
@@ -81,6 +82,8 @@ def plan(q: Question, catalog: Catalog, constants: Constants) -> Answer:
         front=tuple(pareto_front(context)),
         rejected=tuple(found.rejected),
         assumptions=_assumptions(q, constants),
+        comparison=running,
+        comparison_changes=changes(running, plans[0]) if running and plans else (),
     )
 
 
@@ -89,17 +92,17 @@ def _fitting(found: Space, c: Candidates, q: Question) -> Candidates:
     budget = memory_budget(c)
     kept = []
     for row, entry in enumerate(c.entries):
+        kind: RejectionKind = "does not fit in memory"
         reason = fit_problem(c, budget, q.workload, row)
         if reason is None and q.max_chips is not None and entry.layout.n_chips > q.max_chips:
-            reason = f"one replica takes {entry.layout.n_chips} chips, more than {q.max_chips}"
+            kind, reason = (
+                "over the chip limit",
+                f"one replica takes {entry.layout.n_chips} chips, more than {q.max_chips}",
+            )
         if reason is None:
             kept.append(row)
         else:
-            found.rejected.append(
-                Rejection(
-                    entry.chip.id, entry.engine.id, f"{entry.layout.weight_precision} {entry.layout}", reason
-                )
-            )
+            found.rejected.append(Rejection(kind, entry.chip.id, entry.engine.id, _layout_text(entry), reason))
     if not kept:
         nearest = found.rejected[-1]
         raise InputError(
@@ -108,21 +111,24 @@ def _fitting(found: Space, c: Candidates, q: Question) -> Candidates:
     return c.take(np.array(kept))
 
 
+def _layout_text(entry: Candidate) -> str:
+    return f"{entry.layout.weight_precision} {entry.layout}"
+
+
 def _reject_hopeless(found: Space, grid: Grid, chosen: Chosen, q: Question) -> None:
     """Count candidates that miss the promise at every load; raise with the nearest when all do."""
     worst = excess(grid.metrics, q.slo).min(axis=1)
     for missed in np.nonzero(worst > 1.0)[0]:
         entry = grid.candidates.entries[int(missed)]
-        text = f"{entry.layout.weight_precision} {entry.layout}"
+        reason = f"misses {q.slo.describe()} at every load"
+        text = _layout_text(entry)
         found.rejected.append(
-            Rejection(
-                entry.chip.id, entry.engine.id, text, f"misses the promise at every load ({q.slo.describe()})"
-            )
+            Rejection("misses the promise at every load", entry.chip.id, entry.engine.id, text, reason)
         )
     if worst.min() <= 1.0:
         return
     best = int(np.argmax(chosen.p_meets[:, 0])) if chosen.p_meets.max() > 0.01 else int(np.argmin(worst))
-    row, entry = int(chosen.rows[best]), grid.candidates.entries[int(chosen.rows[best])]
+    entry = grid.candidates.entries[int(chosen.rows[best])]
     ttft, tpot = (float(chosen.spread.value[n][best, 0]) for n in names(q.slo))
     raise InputError(
         f"no stack keeps {q.slo.describe()}; nearest: {entry.layout.n_chips} x {entry.chip.id}, {entry.engine.id} "
@@ -145,15 +151,42 @@ def _size(q: Question, x: Context, sized: Sequence[Deployment]) -> list[Sized]:
         loads = w.concurrency / replicas
     else:
         loads = x.chosen.loads[[d.row for d in sized]]
-    spread = spread_at(c, w, loads, q.slo)
+    spread = spread_of(c, w, loads, (q.slo.percentile,))
     p_meets = probability_meets(spread, q.slo)
-    sd_capacity = x.chosen.spread.sd_ln("requests_per_s")[:, 0]
+    sd_capacity = x.chosen.spread.sd_ln("requests_per_s_at_load")[:, 0]
     return [
-        Sized(
-            d, i, int(rows[i]), float(loads[i, 0]), float(p_meets[i, 0]), spread, float(sd_capacity[d.row]), c
-        )
+        Sized(d, i, int(rows[i]), float(loads[i, 0]), float(p_meets[i, 0]), spread, float(sd_capacity[d.row]), c)
         for i, d in enumerate(sized)
     ]
+
+
+def _running_today(x: Context, today: Today, constants: Constants) -> Plan:
+    """The plan that the stack of today amounts to, under the same traffic."""
+    q = x.question
+    entry = today.candidate
+    check_layout(entry.layout, x.model, entry.engine, entry.chip)
+    c = candidates(x.model, [entry], constants)
+    reason = fit_problem(c, memory_budget(c), q.workload, 0)
+    if reason:
+        raise InputError(f"the stack of today: {reason}")
+    grid = evaluate(c, q.workload, q.slo)
+    own = Context(q, x.catalog, x.model, x.entry, grid, choose(grid, q.slo))
+    usd = today.usd_per_hour
+    if usd is None:
+        return plan_of(own, _unrented(own, 0), 1)
+    price = Price(
+        contract="on_demand",
+        usd_per_hour=usd / today.replicas,
+        regions=("today",),
+        source="given by the user",
+        confidence="measured",
+    )
+    offer = Offer(
+        id=today.label, provider="today", instance=today.label, chip=entry.chip.id, chips=entry.layout.n_chips,
+        unit="instance", scale_up_chips=entry.layout.n_chips, max_replica_chips=entry.layout.n_chips, prices=(price,),
+    )  # fmt: skip
+    sized = _size(q, own, [Deployment(0, offer, price, today.replicas, today.replicas, usd)])
+    return plan_of(own, sized[0], 1)
 
 
 def _within_limits(q: Question, s: Sized) -> bool:
@@ -173,28 +206,26 @@ def _unpriced(q: Question, x: Context, priced: Sequence[Sized]) -> list[Sized]:
             continue
         if chip not in best or per_chip[i] > per_chip[best[chip]]:
             best[chip] = i
-    order = sorted(best.values(), key=lambda i: -per_chip[i])
-    c = x.grid.candidates.take(x.chosen.rows)
-    sd = x.chosen.spread.sd_ln("requests_per_s")[:, 0]
-    return [
-        Sized(
-            None, i, int(x.chosen.rows[i]), float(x.chosen.loads[i, 0]), float(x.chosen.p_meets[i, 0]), x.chosen.spread,
-            float(sd[i]), c,
-        )
-        for i in order
-    ]  # fmt: skip
+    return [_unrented(x, i) for i in sorted(best.values(), key=lambda i: -per_chip[i])]
+
+
+def _unrented(x: Context, index: int) -> Sized:
+    """One replica of chosen candidate number `index` at its best load, without an offer."""
+    chosen = x.chosen
+    sd = float(chosen.spread.sd_ln("requests_per_s_at_load")[index, 0])
+    load, p_meets = float(chosen.loads[index, 0]), float(chosen.p_meets[index, 0])
+    c = x.grid.candidates.take(chosen.rows)
+    return Sized(None, index, int(chosen.rows[index]), load, p_meets, chosen.spread, sd, c)
 
 
 def _assumptions(q: Question, constants: Constants) -> tuple[str, ...]:
     found = []
     if q.workload.rate_per_s is None and q.workload.concurrency is None:
         found.append(
-            "no --rate or --concurrency given: each stack is shown at the optimum of one replica, the smallest whole rental filled"
+            "no --rate or --concurrency given: each stack is at the optimum of one replica, in the smallest whole rental"
         )
     if constants.status == "uncalibrated":
-        found.append(
-            "constants are uncalibrated: intervals are wide on purpose and come from their stated spread"
-        )
+        found.append("constants are uncalibrated: intervals are wide on purpose and come from their stated spread")
     found.append("percentiles are a closed-form approximation, unvalidated until checked by simulation")
     found.append(
         f"planned load is carried by all replicas at all times (utilisation 100 %); contracts: {', '.join(q.contracts)}"

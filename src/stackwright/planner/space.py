@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from typing import Literal
 
 from stackwright.catalog import Catalog, Chip, Engine, ModelEntry
 from stackwright.errors import InputError
@@ -14,10 +15,21 @@ from stackwright.planner.question import Question
 LARGEST_REPLICA = 64
 
 
+RejectionKind = Literal[
+    "engine does not run on the chip",
+    "engine lacks the precision on the chip",
+    "layout does not divide or is not supported",
+    "does not fit in memory",
+    "over the chip limit",
+    "misses the promise at every load",
+]
+
+
 @dataclass(frozen=True)
 class Rejection:
-    """A stack that was left out and why."""
+    """A stack that was left out: the kind of reason (for counting) and the reason with its figures."""
 
+    kind: RejectionKind
     chip: str
     engine: str
     layout: str
@@ -40,9 +52,7 @@ def space(q: Question, model: Model, entry: ModelEntry | None, catalog: Catalog)
             _add(found, q, model, entry, engine, chip)
     if not found.entries:
         reasons = {r.reason for r in found.rejected}
-        raise InputError(
-            f"no stack can run {model.id}: {'; '.join(sorted(reasons)[:3]) or 'no chip is left'}"
-        )
+        raise InputError(f"no stack can run {model.id}: {'; '.join(sorted(reasons)[:3]) or 'no chip is left'}")
     return found
 
 
@@ -64,13 +74,17 @@ def _engines(q: Question, catalog: Catalog) -> list[Engine]:
     return [catalog.engine(e) for e in q.engines] if q.engines else list(catalog.engines.values())
 
 
-def _add(
-    found: Space, q: Question, model: Model, entry: ModelEntry | None, engine: Engine, chip: Chip
-) -> None:
+def _add(found: Space, q: Question, model: Model, entry: ModelEntry | None, engine: Engine, chip: Chip) -> None:
     support = next((s for s in engine.supports if chip.family in s.families), None)
     if support is None:
         found.rejected.append(
-            Rejection(chip.id, engine.id, "", f"{engine.id} does not run on {chip.family} chips")
+            Rejection(
+                "engine does not run on the chip",
+                chip.id,
+                engine.id,
+                "",
+                f"{engine.id} does not run on {chip.family} chips",
+            )
         )
         return
     published = _published(entry, chip) if entry else {model.native_precision}
@@ -79,13 +93,17 @@ def _add(
             continue
         if precision not in support.weights:
             reason = f"{engine.id} has no {precision} weights on {chip.family}"
-            found.rejected.append(Rejection(chip.id, engine.id, precision, reason))
+            found.rejected.append(
+                Rejection("engine lacks the precision on the chip", chip.id, engine.id, precision, reason)
+            )
             continue
         kv = q.kv_precision or default_kv_precision(precision, support.kv)
         for layout in layouts(model, chip, engine, precision, kv):
             problem = layout_problem(layout, model, engine, chip)
             if problem:
-                found.rejected.append(Rejection(chip.id, engine.id, str(layout), problem))
+                found.rejected.append(
+                    Rejection("layout does not divide or is not supported", chip.id, engine.id, str(layout), problem)
+                )
             else:
                 found.entries.append(Candidate(engine, chip, layout))
 
@@ -100,9 +118,7 @@ def default_kv_precision(weight_precision: str, supported: tuple[str, ...]) -> s
     return "fp8" if weight_precision != "bf16" and "fp8" in supported else "bf16"
 
 
-def layouts(
-    model: Model, chip: Chip, engine: Engine, weight_precision: str, kv_precision: str
-) -> Iterator[Layout]:
+def layouts(model: Model, chip: Chip, engine: Engine, weight_precision: str, kv_precision: str) -> Iterator[Layout]:
     """Layouts worth trying: powers of two, experts either sharded inside or spread over the whole group.
 
     Attention data parallelism is for mixture-of-experts models (a dense model gains the same from more replicas);
@@ -110,20 +126,15 @@ def layouts(
     """
     domain = chip.link.scale_up_domain
     groups = [g for g in (1, 2, 4, 8, 16, 32, 64) if g <= min(max(domain, 1), LARGEST_REPLICA)]
-    moe = bool(model.experts) and engine.expert_parallel
+    moe = bool(model.experts) and engine.expert_parallel != "none"
     for group in groups:
         for tp in (t for t in (1, 2, 4, 8, 16, 32, 64) if t <= group):
             dp = group // tp
-            if dp > 1 and not (moe and engine.attention_data_parallel):
+            if dp > 1 and not (moe and engine.attention_data_parallel != "none"):
                 continue
             for ep in {1, group} if moe else {1}:
                 if dp > 1 and ep == 1:
                     continue
                 yield Layout(tp, 1, ep, dp, weight_precision, kv_precision)
-                if (
-                    group == groups[-1]
-                    and dp == 1
-                    and engine.pipeline_parallel
-                    and 2 * group <= LARGEST_REPLICA
-                ):
+                if group == groups[-1] and dp == 1 and engine.pipeline_parallel and 2 * group <= LARGEST_REPLICA:
                     yield Layout(tp, 2, ep, 1, weight_precision, kv_precision)

@@ -67,9 +67,7 @@ def plan_of(x: Context, s: Sized, rank: int, first: Interval | None = None) -> P
         usd_per_mtok_input_by_time=cost.input_by_time if cost else None,
         usd_per_mtok_output_by_time=cost.output_by_time if cost else None,
         full_load_usd_per_mtok_output=(
-            usd_per_mtok(usd_per_hour, full_rate * w.output.mean * s.replicas)
-            if usd_per_hour and full_rate
-            else None
+            usd_per_mtok(usd_per_hour, full_rate * w.output.mean * s.replicas) if usd_per_hour and full_rate else None
         ),
         joules_per_output_token=energy,
         kgco2_per_mtok=carbon,
@@ -156,13 +154,9 @@ def _energy(s: Sized, stack: Stack) -> tuple[float, Interval, Interval | None]:
     used = s.replicas * stack.layout.n_chips
     it_w = (s.metric("chip_watts") + host) * used + (host + idle) * (s.n_chips - used)
     grid = stack.grid
-    f = footprint(
-        it_w, grid.pue if grid else 1.0, s.output_tokens_per_s, grid.carbon_g_per_kwh if grid else None
-    )
+    f = footprint(it_w, grid.pue if grid else 1.0, s.output_tokens_per_s, grid.carbon_g_per_kwh if grid else None)
     spread = math.exp(Z * float(s.spread.sd_ln("chip_joules_per_output_token")[s.index, 0]))
-    energy = Interval(
-        f.joules_per_output_token, f.joules_per_output_token / spread, f.joules_per_output_token * spread
-    )
+    energy = Interval(f.joules_per_output_token, f.joules_per_output_token / spread, f.joules_per_output_token * spread)
     if f.kgco2_per_mtok_output is None:
         return f.facility_w, energy, None
     return f.facility_w, energy, energy.scaled(f.kgco2_per_mtok_output / f.joules_per_output_token)
@@ -205,12 +199,10 @@ def _why(x: Context, s: Sized, stack: Stack) -> str:
     bound = "memory bandwidth" if memory_bound else "arithmetic"
     if not np.any(largest.n_bytes):
         bound = "fixed overhead or links"
-    limit_text = (
-        f"{max(shares)[1]} is the tighter promise at {max(shares)[0]:.0%} of its limit; " if shares else ""
-    )
+    limit_text = f"{max(shares)[1]} is the tighter promise at {max(shares)[0]:.0%} of its limit; " if shares else ""
     return (
-        f"{s.replicas} x {stack.layout.n_chips} chips; {limit_text}decode spends {share:.0%} in {largest.name} ({bound}), "
-        f"{service.phases.running.flat[0]:.0f} sequences running per rank of {service.phases.fitting.flat[0]:.0f} that fit"
+        f"{limit_text}decode spends {share:.0%} in {largest.name} ({bound}); per attention rank "
+        f"{service.phases.running.flat[0]:.0f} sequences run of {service.phases.fitting.flat[0]:.0f} that fit"
     )
 
 

@@ -1,16 +1,19 @@
 r"""Closed loop: a fixed number of users, each sending the next request when the last one has ended.
 
 With n users per attention rank, of which :math:`r` run (the rest waits for cache), decode step time
-:math:`t_d`, prompt times :math:`t_1` (alone), :math:`t_b` (batched) and k prompts per batch:
+:math:`t_d`, prompt times :math:`t_1` (alone, with what decodes beside it), :math:`t_q` (in a full batch of k)
+and :math:`s` (what one prompt of another request adds to a decoding one), O the mean output length:
 
 .. math::
 
-    TPOT &= t_d + \varphi\,(r-1)\,t_b / O \\
-    TTFT &= t_{req} + \chi\,[\,t_1 + b\,(r+k-2)/2\; t_q + \gamma\,(r-1)/2\; t_q\,\rho/(r+\rho)\,]
-            + \kappa\,TPOT + (n-r)/r \cdot O\,TPOT
+    TPOT &= t_d + \varphi\,[(1-b')(r-1) + b' (r-k)/2]\; s / O \\
+    TTFT &= t_{req} + \kappa\,t_{step} + \chi\,[\,t_1 + t_{tie} + b\,(\tfrac{r+k}{2} t_q - t_1 - t_{tie})
+            + (1-b)\,\gamma\,\tfrac{r-1}{2}\,s\,(1+c_i^2)\,\tfrac{\rho}{r+\rho}\,]
+            + \tfrac{n-r}{r}\, O\,TPOT
 
-where :math:`\rho = r t_q/(O\,TPOT)`, O is the mean output length and b the share of requests that meet a queue of
-all users (`burst_share`).
+where :math:`\rho = r s/(O\,TPOT)`; b is the share of requests that meet a queue of all users (`Waves`), b' the
+share whose foreign prompts come before or after them with equal odds; :math:`t_{tie}` is the time of the other
+prompts of the same step, and :math:`c_i` the coefficient of variation of input lengths.
 """
 
 from __future__ import annotations
@@ -22,7 +25,8 @@ from numpy.typing import NDArray
 
 from stackwright.performance import Candidates
 from stackwright.serving.latency import E2eDistribution, TpotDistribution, TtftDistribution
-from stackwright.serving.phases import Phases, phases
+from stackwright.serving.phases import Phases, mean_batch, phases, stall_s
+from stackwright.serving.tokens import prompt_tokens
 from stackwright.workload import Workload
 
 Array = NDArray[np.float64]
@@ -47,40 +51,67 @@ class Service:
     stable: NDArray[np.bool_]
 
 
+@dataclass(frozen=True)
+class Waves:
+    """How closely the users of a closed loop keep together; arrays of shape (candidates, loads).
+
+    `together`: requests whose prompts become ready in the same step, mean seen by one of them; `locked`: share
+    of the later rounds in which all users still queue at once; `first`: share of requests in the first round.
+    """
+
+    together: Array
+    locked: Array
+    first: float
+
+    @property
+    def burst_share(self) -> Array:
+        """Share of requests that meet a queue of all users."""
+        return self.first + (1.0 - self.first) * self.locked
+
+
 def closed_loop(c: Candidates, w: Workload, concurrency: Array) -> Service:
     """Serve `concurrency` users per replica, shape broadcastable to (candidates, loads)."""
     theta, osl = c.theta, w.output.mean
     offered = np.maximum(concurrency / c.shard.data, 1e-9) + np.zeros_like(c.bandwidth)
     ph = phases(c, w, offered)
     others = np.maximum(ph.running - 1.0, 0.0)
-    tpot = ph.decode.seconds + theta["prefill_stall_share"] * others / osl * ph.batched_prompt_s
+    wave = waves(c, w, ph)
+    stalls = foreign_prompts(ph, wave, others)
+    stall = stall_s(c, ph, mean_batch(ph.running / osl))
+    tpot = ph.decode.seconds + theta["prefill_stall_share"] * stalls / osl * stall
     cycle = osl * tpot
 
-    rho = ph.running * ph.queued_prompt_s / cycle
-    share = theta["burst_weight"] * burst_share(w, cycle, ph.running * ph.queued_prompt_s)
-    share = np.minimum(share, 1.0)
-    chi = theta["prefill_time_scale"]
-    burst_s = chi * (others + ph.prompts_per_batch - 1.0) * ph.queued_prompt_s
-    queue = chi * theta["queue_weight"] * others / 2.0 * ph.queued_prompt_s * rho / (ph.running + rho)
-    kv_wait = np.maximum(offered - ph.running, 0.0) / ph.running * cycle
+    chi, share = theta["prefill_time_scale"], np.minimum(theta["burst_weight"] * wave.burst_share, 1.0)
+    own = chi * (ph.prompt_s + np.minimum(others, 1.0) * ph.beside_s)
+    tie = chi * shared_step_s(ph, wave.together)
+    rho = ph.running * stall / cycle
+    residual = others * stall * rho / (ph.running + rho)
+    filled, budget_s = budget_load(c, w, ph)
+    crowded = others * budget_s * filled / (others * np.maximum(1.0 - filled, 0.0) + np.maximum(filled, 1e-12))
+    queue = chi * theta["queue_weight"] * 0.5 * (1.0 + w.input.cv**2) * (residual + crowded)
+    soonest, latest = burst_window(c, ph)
+    soonest, latest = np.maximum(chi * soonest - tie, 0.0), np.maximum(chi * latest - tie, 0.0)
     waits = {
         "request overhead": theta["request_overhead_s"] + 0.0 * tpot,
-        "own prompt": chi * ph.prompt_s + 0.0 * tpot,
-        "step boundary": theta["decode_steps_before_start"] * tpot,
-        "start-up burst": share * burst_s / 2.0,
-        "prompt queue": queue,
-        "cache wait": kv_wait,
+        "own prompt": own + 0.0 * tpot,
+        "prompts of the same step": tie + 0.0 * tpot,
+        "step boundary": theta["decode_steps_before_start"] * boundary_step_s(c, ph, tpot),
+        "start-up burst": share * (soonest + latest) / 2.0,
+        "prompt queue": (1.0 - share) * queue,
+        "cache wait": np.maximum(offered - ph.running, 0.0) / ph.running * cycle,
     }
+    fixed = ("request overhead", "own prompt", "prompts of the same step", "step boundary", "cache wait")
     ttft = TtftDistribution(
-        base=waits["request overhead"] + waits["own prompt"] + waits["step boundary"] + kv_wait,
-        prompt=waits["own prompt"],
-        wait_mean=queue,
+        base=sum((waits[k] for k in fixed), start=np.zeros_like(tpot)),
+        prompt=chi * ph.prompt_s + 0.0 * tpot,
+        wait_mean=waits["prompt queue"],
         wait_probability=np.clip(rho, 0.0, 1.0),
-        burst_share=share,
-        burst_s=burst_s,
+        burst_share=share + 0.0 * tpot,
+        burst_s=latest,
         input=w.input,
+        burst_from_s=soonest,
     )
-    tpot_distribution = TpotDistribution(tpot, tpot_sd(c, w, ph, others))
+    tpot_distribution = TpotDistribution(tpot, tpot_sd(c, w, stall, stalls))
     e2e = E2eDistribution(ttft, tpot_distribution, w.output)
     users = offered * c.shard.data
     return Service(
@@ -91,30 +122,82 @@ def closed_loop(c: Candidates, w: Workload, concurrency: Array) -> Service:
         tpot=tpot_distribution,
         e2e=e2e,
         waits=waits,
-        stable=np.ones(tpot.shape, dtype=bool),
+        stable=np.broadcast_to(ph.fitting >= 1.0, tpot.shape),
     )
 
 
-def tpot_sd(c: Candidates, w: Workload, ph: Phases, others: Array) -> Array:
-    """Standard deviation of TPOT over requests: a Poisson number of foreign prompts, of random length, interrupts."""
-    stall = c.theta["prefill_stall_share"] * ph.batched_prompt_s
-    return np.sqrt(others * (1.0 + w.input.cv**2)) * stall / w.output.mean
+def tpot_sd(c: Candidates, w: Workload, stall: Array, prompts: Array) -> Array:
+    """Standard deviation of TPOT over requests: a Poisson number of foreign prompts of random length."""
+    scale = c.theta["prefill_stall_share"] * stall / w.output.mean
+    return scale * np.sqrt(prompts * (1.0 + w.input.cv**2))
 
 
-def burst_share(w: Workload, cycle: Array, clear: Array) -> Array:
-    """Share of requests that meet a queue of all users.
+def waves(c: Candidates, w: Workload, ph: Phases) -> Waves:
+    """How closely users keep together from round to round.
 
-    All users send at once at the start, and would do so each round if outputs had equal lengths. In round j
-    their next requests are spread over a window of sqrt(12 j) cv x `cycle` (the uniform law of that
-    variance), against `clear`, the time to work off all prompts: the queue of that round shrinks to 1 -
-    window / clear. The mean over R rounds, with sum of sqrt(j) by Euler-Maclaurin, is 1/R for a long cycle
-    and 1 for fixed lengths. Without rounds (a long-running service) it is 0, unless lengths are fixed.
+    All send at once at the start. In round j their requests end over about sqrt(12 j) cv O decode steps (the
+    uniform law of that variance), at most over the O steps of a whole cycle; the mean of 1/sqrt(j) over J
+    rounds is taken as (2 sqrt(J) - 1)/J. Prompts of one step keep together when decoding waits for prompts; a
+    chunked engine decodes meanwhile, so that each budget of k prompts gets a step of its own.
     """
-    a = np.sqrt(12.0) * w.output.cv * cycle / np.maximum(clear, 1e-12)
-    if w.rounds is None:
-        return np.where(a == 0.0, 1.0, 0.0)
-    rounds = max(w.rounds, 1.0)
-    with np.errstate(divide="ignore"):
-        last = np.floor(np.minimum(rounds - 1.0, 1.0 / np.maximum(a, 1e-9) ** 2))
-    roots = np.where(last > 0, (2.0 / 3.0) * last**1.5 + 0.5 * np.sqrt(last) - 0.2079, 0.0)
-    return (1.0 + last - a * roots) / rounds
+    osl, later = w.output.mean, np.inf if w.rounds is None else max(w.rounds - 1.0, 0.0)
+    closeness = (2.0 * np.sqrt(later) - 1.0) / later if 1.0 <= later < np.inf else float(later < 1.0)
+    steps = np.sqrt(12.0) * w.output.cv * osl / closeness if closeness and w.output.cv else 0.0
+    if w.output.cv and not closeness:
+        steps = osl
+    spread = np.maximum(np.clip(steps, 1.0, max(osl, 1.0)), np.where(c.chunked, _groups(c, ph), 1.0))
+    together = 1.0 + np.maximum(ph.running - 1.0, 0.0) / spread
+    queued = ph.running - ph.prompts_per_batch
+    beyond = np.maximum(together - ph.prompts_per_batch, 0.0)
+    locked = np.where(queued > 0.0, beyond / np.where(queued > 0.0, queued, 1.0), 1.0 / spread)
+    return Waves(together, np.clip(locked, 0.0, 1.0), 0.0 if np.isinf(later) else 1.0 / (later + 1.0))
+
+
+def _groups(c: Candidates, ph: Phases) -> Array:
+    """Budgets of prompts that a chunked engine starts apart; those that end within a client's delay merge."""
+    merged = 1.0 + c.theta["request_overhead_s"] / ph.decode.seconds
+    return np.maximum(ph.running / ph.prompts_per_batch / merged, 1.0)
+
+
+def foreign_prompts(ph: Phases, wave: Waves, others: Array) -> Array:
+    """Prompts of other requests that run while one request decodes, mean.
+
+    All others' once, but in a wave only those behind: half of them (the prompts of the own batch come before).
+    A run of R rounds has two half waves: its start, and its end, where nobody follows.
+    """
+    half = np.maximum(wave.locked, wave.first)
+    behind = np.maximum(ph.running - ph.prompts_per_batch, 0.0) / 2.0
+    return (1.0 - half) * others + half * behind
+
+
+def shared_step_s(ph: Phases, together: Array) -> Array:
+    """Seconds that the other prompts of the same step add: `together` prompts, at most a batch."""
+    return (np.minimum(together, ph.prompts_per_batch) - 1.0) * ph.added_prompt_s
+
+
+def burst_window(c: Candidates, ph: Phases) -> tuple[Array, Array]:
+    """Soonest and latest wait, beyond the own prompt, when all users queue at once: uniform between them.
+
+    The first of r/k batches takes k prompts, the last ends after r. Of a chunked engine's decoding sequences
+    half are there on average while the queue is worked off.
+    """
+    k, beside = ph.prompts_per_batch, ph.queued_prompt_s - ph.batched_prompt_s
+    each = ph.batched_prompt_s + beside / 2.0
+    soonest = np.maximum(k * ph.batched_prompt_s - ph.prompt_s * c.stage_share, 0.0)
+    return soonest, np.maximum(ph.running * each - ph.prompt_s * c.stage_share, soonest)
+
+
+def boundary_step_s(c: Candidates, ph: Phases, tpot: Array) -> Array:
+    """The step under way when a request arrives: a decode step, or the mean mixed step of a chunked engine."""
+    return np.where(c.chunked, tpot, ph.decode.seconds)
+
+
+def budget_load(c: Candidates, w: Workload, ph: Phases) -> tuple[Array, Array]:
+    """Share of a chunked engine's token budget that prompts fill, and seconds of budget that one prompt takes.
+
+    Prompts become ready at running / O per step and share what decode tokens leave of the budget; zero where
+    decoding waits for prompts.
+    """
+    share = prompt_tokens(w) / np.maximum(c.max_batched_tokens - ph.running, 1.0)
+    step_s = (ph.queued_prompt_s * ph.prompts_per_batch) * np.where(c.chunked, 1.0, 0.0)
+    return np.where(c.chunked, ph.running / w.output.mean * share, 0.0), share * step_s

@@ -26,7 +26,7 @@ _STEP = 1e-3
 
 @dataclass(frozen=True)
 class Uncertain:
-    """Metrics with their spread: `value[name]` and `sd_ln[name]` arrays; `correlation` between two of them."""
+    """Metrics with their spread: `value[name]` and `sd_ln(name)` arrays, `correlation` of two."""
 
     value: Metrics
     sensitivity: Mapping[str, Mapping[str, Array]]
@@ -54,7 +54,7 @@ class Uncertain:
 
 
 def propagate(evaluate: Callable[[Candidates], Metrics], c: Candidates) -> Uncertain:
-    """Metrics of `evaluate` (positive arrays by name) with their spread, at the cost of one run per constant."""
+    """Metrics of `evaluate` (positive arrays by name) with their spread; one run per constant."""
     base = evaluate(c)
     sensitivity: dict[str, dict[str, Array]] = {}
     for name in c.constants.uncertain:

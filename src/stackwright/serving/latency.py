@@ -2,10 +2,10 @@
 
 Approximation (percentiles are marked `unvalidated` until they are scored against a simulator):
 
-* TTFT = a fixed part + a waiting time. In the steady state the wait is zero with probability 1 - u and exponential
-  otherwise (the M/G/1 tail, Kingman 1961); in a closed-loop benchmark a share of requests sees the start-up
-  burst instead, a wait uniform between 0 and the time to clear it. Prompt-length spread is added as an
-  independent deviation (root of the sum of squares of the deviations from the mean).
+* TTFT = a fixed part + a waiting time. In the steady state the wait is zero with probability 1 - u and
+  exponential otherwise (the M/G/1 tail, Kingman 1961); in a closed loop a share of requests meets the queue of
+  all users instead, a wait uniform between the end of its first and its last batch. Prompt-length spread is
+  added as an independent deviation (root of the sum of squares of the deviations from the mean).
 * TPOT is normal around its mean: the number of foreign prompts that interrupt a request is Poisson.
 * E2E = TTFT + (output tokens - 1) x TPOT; its three deviations are combined as for TTFT.
 """
@@ -30,8 +30,8 @@ class TtftDistribution:
     """Time to first token, seconds; every field an array of shape (candidates, loads).
 
     `base`: what every request pays; `prompt`: the share of it that is proportional to prompt length;
-    `wait_mean`: mean steady wait, positive with probability `wait_probability`; `burst_share` of requests
-    waits uniformly up to `burst_s` instead.
+    `wait_mean`: mean steady wait, positive with probability `wait_probability`; `burst_share` of requests waits
+    uniformly between `burst_from_s` and `burst_s` instead. `wait_mean` is over all requests.
     """
 
     base: Array
@@ -41,11 +41,12 @@ class TtftDistribution:
     burst_share: Array
     burst_s: Array
     input: Lengths
+    burst_from_s: Array | float = 0.0
 
     @property
     def mean(self) -> Array:
         """Mean over all requests."""
-        return self.base + self.wait_mean + self.burst_share * self.burst_s / 2.0
+        return self.base + self.wait_mean + self.burst_share * (self.burst_from_s + self.burst_s) / 2.0
 
     def quantile(self, p: float) -> Array:
         """The p-quantile over requests, 0 < p < 1."""
@@ -61,7 +62,7 @@ class TtftDistribution:
         if not np.any(self.burst_share > 0.0):
             return steady
         low = np.zeros_like(steady)
-        high = np.maximum(scale * np.log(np.maximum(u / (1.0 - p), 1.0)), self.burst_s)
+        high = np.maximum(np.where(self.burst_share < 1.0, steady, 0.0), self.burst_s)
         for _ in range(_BISECTIONS):
             middle = 0.5 * (low + high)
             below = self._wait_cdf(middle, u, scale) < p
@@ -70,7 +71,8 @@ class TtftDistribution:
 
     def _wait_cdf(self, t: Array, u: Array, scale: Array) -> Array:
         steady = 1.0 - u * np.exp(-t / np.maximum(scale, 1e-12))
-        burst = np.clip(t / np.maximum(self.burst_s, 1e-12), 0.0, 1.0)
+        width = np.maximum(self.burst_s - self.burst_from_s, 1e-12)
+        burst = np.clip((t - self.burst_from_s) / width, 0.0, 1.0)
         return self.burst_share * burst + (1.0 - self.burst_share) * steady
 
 

@@ -4,24 +4,27 @@ Parametrised by n, the mean number of running sequences per attention rank. With
 
 .. math::
 
-    TPOT = t_d(n) + \varphi\, n\, t_b / O, \qquad \lambda = n / (O\,TPOT)
+    TPOT = t_d(n) + \varphi\, n\, s / O, \qquad \lambda = n / (O\,TPOT)
 
-(Little's law). Prompts form a single-server queue of utilisation :math:`\rho = \lambda t_q` whose mean wait
-is Kingman's :math:`\rho/(1-\rho)\,(c_a^2 + c_s^2)/2\; t_q` (J. F. C. Kingman, Proc. Camb. Phil. Soc. 57,
-1961). Cache slots form a c-server queue, c the sequences that fit, with Sakasegawa's mean wait
-:math:`\rho_c^{\sqrt{2(c+1)}-1}/(c(1-\rho_c))\,(c_a^2+c_s^2)/2\; O\,TPOT` (H. Sakasegawa, Ann. Inst. Stat.
-Math. 29, 1977).
+(Little's law). Prompts form a single-server queue of utilisation :math:`\rho = \lambda s` whose mean wait is
+Kingman's :math:`\rho/(1-\rho)\,(c_a^2 + c_i^2)/2\; s` (J. F. C. Kingman, Proc. Camb. Phil. Soc. 57, 1961).
+Cache slots
+form a c-server queue, c the sequences that fit, with Sakasegawa's mean wait
+:math:`\rho_c^{\sqrt{2(c+1)}-1}/(c(1-\rho_c))\,(c_a^2+c_o^2)/2\; O\,TPOT` (H. Sakasegawa, Ann. Inst. Stat. Math. 29,
+1977). The coefficients of variation are those of arrival gaps, input and output lengths.
 """
 
 from __future__ import annotations
+
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from stackwright.performance import Candidates
-from stackwright.serving.closed_loop import Service, tpot_sd
+from stackwright.serving.closed_loop import Service, boundary_step_s, budget_load, shared_step_s, tpot_sd
 from stackwright.serving.latency import E2eDistribution, TpotDistribution, TtftDistribution
-from stackwright.serving.phases import phases
+from stackwright.serving.phases import Phases, mean_batch, phases, stall_s
 from stackwright.workload import Workload
 
 Array = NDArray[np.float64]
@@ -31,37 +34,48 @@ def open_loop(c: Candidates, w: Workload, running: Array) -> Service:
     """Serve arrivals such that `running` sequences per replica are in decode on average."""
     theta, osl = c.theta, w.output.mean
     n = np.maximum(running / c.shard.data, 1e-9) + np.zeros_like(c.bandwidth)
-    ph = phases(c, w, n)
-    tpot = ph.decode.seconds + theta["prefill_stall_share"] * n / osl * ph.batched_prompt_s
+    ph = phases(c, w, n + 1.0)  # a request shares its steps with itself and n others
+    ph = replace(ph, offered=n, running=ph.running * n / (n + 1.0))
+    ready = prompts_ready(c, w, ph, n)
+    stall = stall_s(c, ph, mean_batch(ready))
+    stalled = theta["prefill_stall_share"] * n / osl * stall
+    decode_s = ph.decode.seconds + crowding_s(w, ph, n, ph.decode.seconds + stalled, stall)
+    tpot = decode_s + stalled
     service_s = osl * tpot
     rate = n / service_s
 
-    prompt_load = rate * ph.queued_prompt_s
+    prompt_load = rate * stall
     slots = np.maximum(ph.fitting, 1.0)
     cache_load = n / slots
-    stable = (prompt_load < 1.0) & (cache_load < 1.0)
+    filled, budget_s = budget_load(c, w, ph)
+    stable = (prompt_load < 1.0) & (filled < 1.0) & (cache_load < 1.0) & (ph.fitting >= 1.0)
     ca2 = w.arrival_cv**2
-    prompt_wait = _kingman(np.minimum(prompt_load, 0.9999), ca2, w.input.cv**2) * ph.queued_prompt_s
+    prompt_wait = _kingman(np.minimum(prompt_load, 0.9999), ca2, w.input.cv**2) * stall
+    filled = np.minimum(filled, 0.9999)
+    prompt_wait = prompt_wait + _kingman(filled, ca2, w.input.cv**2) * budget_s
     some, cache_wait = _sakasegawa(np.minimum(cache_load, 0.9999), slots, ca2, w.output.cv**2)
     cache_wait = cache_wait * service_s
     chi = theta["prefill_time_scale"]
+    own = chi * (ph.prompt_s + np.minimum(n, 1.0) * ph.beside_s)
     waits = {
         "request overhead": theta["request_overhead_s"] + 0.0 * tpot,
-        "own prompt": chi * ph.prompt_s + 0.0 * tpot,
-        "step boundary": theta["decode_steps_before_start"] * tpot,
+        "own prompt": own + 0.0 * tpot,
+        "prompts of the same step": chi * shared_step_s(ph, 1.0 + ready),
+        "step boundary": theta["decode_steps_before_start"] * boundary_step_s(c, ph, tpot),
         "prompt queue": chi * theta["queue_weight"] * prompt_wait,
         "cache wait": cache_wait,
     }
+    fixed = ("request overhead", "own prompt", "prompts of the same step", "step boundary")
     ttft = TtftDistribution(
-        base=waits["request overhead"] + waits["own prompt"] + waits["step boundary"],
-        prompt=waits["own prompt"],
+        base=sum((waits[k] for k in fixed), start=np.zeros_like(tpot)),
+        prompt=chi * ph.prompt_s + 0.0 * tpot,
         wait_mean=waits["prompt queue"] + waits["cache wait"],
         wait_probability=np.clip(np.maximum(prompt_load, some), 0.0, 1.0),
         burst_share=np.zeros_like(tpot),
         burst_s=np.zeros_like(tpot),
         input=w.input,
     )
-    tpot_distribution = TpotDistribution(tpot, tpot_sd(c, w, ph, n))
+    tpot_distribution = TpotDistribution(tpot, tpot_sd(c, w, stall, n))
     e2e = E2eDistribution(ttft, tpot_distribution, w.output)
     total_rate = rate * c.shard.data
     return Service(
@@ -76,8 +90,36 @@ def open_loop(c: Candidates, w: Workload, running: Array) -> Service:
     )
 
 
+def prompts_ready(c: Candidates, w: Workload, ph: Phases, n: Array) -> Array:
+    """Prompts that arrive during a step, mean.
+
+    A chunked engine's steps last TPOT, in which n / O arrive. Where decoding waits for prompts it is a decode
+    step: a t_d / X with a = n / O, where TPOT X depends on the answer: X = t_d + a (e + (t_1 - e) / m) with e
+    what another prompt adds to a step and m = 1 + a t_d / (2 X) prompts; a quadratic equation in X.
+    """
+    a, td = n / w.output.mean, ph.decode.seconds
+    t1, e = ph.prompt_s * c.stage_share, ph.added_prompt_s
+    half = 0.5 * (td + a * t1 - 0.5 * a * td)
+    tpot = half + np.sqrt(half**2 + 0.5 * a * td * (td + a * e))
+    ready: Array = np.where(c.chunked, a, a * td / tpot)
+    return ready
+
+
+def crowding_s(w: Workload, ph: Phases, n: Array, tpot: Array, stall: Array) -> Array:
+    """What fluctuation of the number of running sequences adds to a decode step.
+
+    A request sees n + Var(n)/n others. Stalls make residence times vary: a decode job of x seconds in an M/G/1
+    queue with preemptive prompts takes x/(1 - rho) with relative variance V = rho s (c_a^2 + c_i^2)/(x (1 - rho))
+    (compound Poisson), so that Var(n) = n + n^2 V. V is cut at 1, the geometric law of a saturated queue.
+    """
+    load = np.minimum(n * stall / (w.output.mean * tpot), 0.9999)
+    spread = load * stall * (w.arrival_cv**2 + w.input.cv**2) / (w.output.mean * tpot * (1.0 - load) ** 2)
+    growing = ph.decode.part_s("attention") + ph.decode.part_s("host per sequence")
+    return growing * n / (n + 1.0) * np.minimum(spread, 1.0)
+
+
 def running_for_rate(c: Candidates, w: Workload, rate: Array) -> Array:
-    """Mean running sequences per replica at `rate` requests/s each, by bisection (throughput rises with load).
+    """Mean running sequences per replica at `rate` requests/s each, by bisection.
 
     Returns infinity where no load reaches the rate. Shape of `rate`, broadcast to (candidates, loads).
     """

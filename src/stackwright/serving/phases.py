@@ -19,10 +19,11 @@ Array = NDArray[np.float64]
 class Phases:
     """Step times at a given number of running sequences; arrays of shape (candidates, loads), seconds.
 
-    `offered` and `running` are sequences per attention rank: those present, and those whose cache fits.
-    `prompt_s` is one prompt on an idle engine; `batched_prompt_s` is the time per prompt when prompts are
-    batched up to the token budget, `prompts_per_batch` of them; `queued_prompt_s` is that time while others
-    decode.
+    `offered` and `running` are sequences per attention rank: those present, and those that fit (cache and the
+    engine's limit, `fitting`). `prompt_s` is one prompt on an idle engine. `batched_prompt_s` is the time per
+    prompt when prompts are batched up to the token budget, `prompts_per_batch` of them, `queued_prompt_s` that
+    time while others decode, `added_prompt_s` what one more prompt adds to a step that has one. In a chunked
+    engine `beside_s` is what decoding adds to a prompt and `gained_s` the decode steps that the prompt replaces.
     """
 
     offered: Array
@@ -31,18 +32,18 @@ class Phases:
     decode: StepTime
     prompt: StepTime
     prompt_s: Array
+    beside_s: Array
     batched_prompt_s: Array
     queued_prompt_s: Array
     prompts_per_batch: Array
+    added_prompt_s: Array
+    gained_s: Array
 
 
 def phases(c: Candidates, w: Workload, offered: Array) -> Phases:
     """Phases for `offered` sequences per attention rank, shape broadcastable to (candidates, loads)."""
     context = decode_context(w)
-    fitting = kv_capacity_sequences(c, memory_budget(c), context)
-    p = c.constants.value("kv_limit_sharpness")
-    running = (offered**-p + np.maximum(fitting, 1e-9) ** -p) ** (-1.0 / p)
-    running = np.minimum(np.maximum(running, np.minimum(offered, 1.0)), offered)
+    fitting, running = _running(c, context, offered)
     per_stage = np.maximum(running / c.pipeline, 1.0)
     decode = step_time(c, StepShape(per_stage, per_stage, np.asarray(context), prefill=False))
 
@@ -55,9 +56,10 @@ def phases(c: Candidates, w: Workload, offered: Array) -> Phases:
     most = np.maximum(np.ceil(running), 1.0)
     batch = np.clip(np.floor(c.max_batched_tokens / tokens), 1.0, most)
     together = step_time(c, StepShape(tokens * batch, batch, attended, prefill=True))
-    batched = (together.seconds + extra_chunks * prompt.fixed_s) / batch
-    # A chunked engine keeps decoding beside the prompts: its mixed step also pays the decode attention.
-    mixed = batched + np.where(c.chunked, decode.part_s("attention"), 0.0) / batch
+    batch_s = together.seconds + extra_chunks * prompt.fixed_s
+    added_s = (batch_s - prompt_s) / np.maximum(batch - 1.0, 1.0)
+    beside_s, gained_s = _beside(c, decode, per_stage, np.where(batch > 1.0, added_s, prompt_s) / tokens)
+    beside_s, gained_s = beside_s * (extra_chunks + 1.0), gained_s * (extra_chunks + 1.0)
     return Phases(
         offered=offered,
         running=running,
@@ -65,7 +67,47 @@ def phases(c: Candidates, w: Workload, offered: Array) -> Phases:
         decode=decode,
         prompt=prompt,
         prompt_s=prompt_s,
-        batched_prompt_s=batched / c.pipeline,
-        queued_prompt_s=mixed / c.pipeline,
+        beside_s=beside_s,
+        batched_prompt_s=batch_s / batch * c.stage_share,
+        queued_prompt_s=(batch_s + beside_s) / batch * c.stage_share,
         prompts_per_batch=batch,
+        added_prompt_s=added_s * c.stage_share,
+        gained_s=gained_s,
     )
+
+
+def stall_s(c: Candidates, ph: Phases, per_step: Array) -> Array:
+    """Seconds that one prompt adds to requests that decode, in steps of `per_step` prompts (at most a batch)."""
+    m = np.clip(per_step, 1.0, ph.prompts_per_batch)
+    step_s = ph.prompt_s + ph.added_prompt_s / c.stage_share * (m - 1.0)
+    stall: Array = np.maximum(step_s + ph.beside_s - ph.gained_s, 0.0) / m * c.stage_share
+    return stall
+
+
+def mean_batch(arrivals: Array) -> Array:
+    """Mean number of prompts in a step that has any: x / (1 - exp(-x)) for Poisson arrivals of mean x."""
+    x = np.maximum(arrivals, 1e-9)
+    batch: Array = -x / np.expm1(-x)
+    return batch
+
+
+def _beside(c: Candidates, decode: StepTime, sequences: Array, token_s: Array) -> tuple[Array, Array]:
+    """What decoding adds to a prompt step of a chunked engine, and the decode step it saves; else zero.
+
+    The mixed step streams the weights once, computes the decode tokens like prompt tokens (`token_s` each) and
+    pays their attention; decoding requests gain a token in it.
+    """
+    added = decode.part_s("attention") + decode.part_s("host per sequence") + sequences * token_s
+    return np.where(c.chunked, np.minimum(added, decode.seconds), 0.0), np.where(c.chunked, decode.seconds, 0.0)
+
+
+def _running(c: Candidates, context: float, offered: Array) -> tuple[Array, Array]:
+    """Sequences that fit and sequences that run, per attention rank.
+
+    A smooth minimum of those present and those whose cache fits (cache use varies), cut at the engine's limit.
+    """
+    in_cache = kv_capacity_sequences(c, memory_budget(c), context)
+    p = c.constants.value("kv_limit_sharpness")
+    running = (offered**-p + np.maximum(in_cache, 1e-9) ** -p) ** (-1.0 / p)
+    running = np.minimum(np.maximum(running, np.minimum(offered, 1.0)), offered)
+    return np.minimum(in_cache, c.max_sequences), np.minimum(running, c.max_sequences)

@@ -8,15 +8,23 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from stackwright.catalog import Chip, Engine
 from stackwright.errors import InputError
 from stackwright.llm import Model
-from stackwright.performance import Candidate, Candidates, Constants, Layout, MemoryBudget, Part
+from stackwright.performance import (
+    Candidate,
+    Candidates,
+    Constants,
+    Layout,
+    MemoryBudget,
+    Part,
+    check_layout,
+    kv_bytes_per_sequence,
+    memory_budget,
+)
 from stackwright.performance import candidates as make_candidates
-from stackwright.performance import check_layout, kv_bytes_per_sequence, memory_budget
 from stackwright.serving.closed_loop import Service, closed_loop
 from stackwright.serving.energy import replica_chip_power_w
-from stackwright.serving.intervals import propagate
+from stackwright.serving.intervals import Uncertain, propagate
 from stackwright.serving.open_loop import open_loop, running_for_rate
 from stackwright.serving.tokens import longest_request
 from stackwright.units import gigabytes
@@ -25,6 +33,7 @@ from stackwright.workload import Workload
 Array = NDArray[np.float64]
 
 PERCENTILES = (50.0, 90.0, 95.0, 99.0)
+_LEAST_ELASTICITY = 0.05
 
 
 @dataclass(frozen=True)
@@ -104,6 +113,29 @@ def service_metrics(c: Candidates, s: Service, w: Workload, percentiles: Iterabl
     return found
 
 
+def spread_of(c: Candidates, w: Workload, load: Array, percentiles: Iterable[float]) -> Uncertain:
+    """Metrics at `load` (shape (n, 1)) with their spread from the constants.
+
+    An open loop keeps its request rate while a constant moves: the running sequences follow, to first order, by the
+    elasticity of the rate. `requests_per_s_at_load` is the rate at unmoved load: its spread is that of the capacity.
+    """
+    percentiles = tuple(percentiles)
+    base_rate = serve(c, w, load).request_rate
+    elasticity = np.ones_like(base_rate)
+    if w.concurrency is None:
+        more = serve(c, w, load * 1.01).request_rate
+        elasticity = np.clip(np.log(more / base_rate) / np.log(1.01), _LEAST_ELASTICITY, 1.0)
+
+    def figures(moved: Candidates) -> dict[str, Array]:
+        service = serve(moved, w, load)
+        at_load = service.request_rate
+        if w.concurrency is None and moved is not c:
+            service = serve(moved, w, load * np.exp(np.log(base_rate / at_load) / elasticity))
+        return {**service_metrics(moved, service, w, percentiles), "requests_per_s_at_load": at_load}
+
+    return propagate(figures, c)
+
+
 def predict(
     model: Model,
     candidate: Candidate,
@@ -127,12 +159,11 @@ def predict(
         )
     load = service.phases.offered * c.shard.data
 
-    def figures(moved: Candidates) -> dict[str, Array]:
-        return service_metrics(moved, serve(moved, workload, load), workload, percentiles)
-
-    spread = propagate(figures, c)
+    spread = spread_of(c, workload, load, percentiles)
     metrics = {}
     for name, value in spread.value.items():
+        if name == "requests_per_s_at_load":
+            continue
         low, high = spread.interval(name)
         metrics[name] = Interval(float(value.flat[0]), float(low.flat[0]), float(high.flat[0]))
     ph = service.phases
@@ -177,7 +208,9 @@ def check_fits(c: Candidates, budget: MemoryBudget, w: Workload, row: int) -> No
     reason = fit_problem(c, budget, w, row)
     if reason:
         entry = c.entries[row]
-        raise InputError(f"{c.model.id} {entry.layout.weight_precision} on {entry.layout.n_chips} x {entry.chip.id}: {reason}")
+        raise InputError(
+            f"{c.model.id} {entry.layout.weight_precision} on {entry.layout.n_chips} x {entry.chip.id}: {reason}"
+        )
     if longest_request(w) > c.model.max_context:
         raise InputError(
             f"{c.model.id} takes {c.model.max_context} tokens at most; long requests of this workload have "

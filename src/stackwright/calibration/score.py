@@ -1,0 +1,85 @@
+"""Error of predictions against measurements: mean and median absolute per cent, bias, interval coverage."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from stackwright.calibration.points import PointPrediction
+from stackwright.measure import Measurement
+
+METRICS = ("tpot", "ttft", "throughput")
+
+
+@dataclass(frozen=True)
+class Score:
+    """Absolute per cent errors of one metric over `n` rows; `bias_pct` is the median signed error."""
+
+    n: int
+    mape_pct: float
+    median_ape_pct: float
+    p90_ape_pct: float
+    bias_pct: float
+    coverage90_pct: float
+
+
+def scores(predictions: Sequence[PointPrediction]) -> dict[str, Score | None]:
+    """Scores of TPOT, TTFT and output throughput per chip; None where no row measured it."""
+    return {name: _score([_pair(name, p) for p in predictions]) for name in METRICS}
+
+
+def grouped(
+    predictions: Sequence[PointPrediction], key: Callable[[PointPrediction], dict[str, str]]
+) -> list[tuple[dict[str, str], dict[str, Score | None], int]]:
+    """Scores by group, largest group first."""
+    groups: dict[tuple[tuple[str, str], ...], list[PointPrediction]] = {}
+    for p in predictions:
+        groups.setdefault(tuple(key(p).items()), []).append(p)
+    ordered = sorted(groups.items(), key=lambda item: (-len(item[1]), item[0]))
+    return [(dict(names), scores(members), len(members)) for names, members in ordered]
+
+
+def measured(m: Measurement, metric: str) -> float | None:
+    """The measured figure of a metric, or None."""
+    column = {"tpot": "tpot_s", "ttft": "ttft_s", "throughput": "output_tokens_per_s_per_chip"}[metric]
+    value = m.number(column)
+    return value if value else None
+
+
+def predicted_name(m: Measurement, metric: str) -> str:
+    """The predicted metric that a row measured: mean or median as its `*_stat` column says (mean if it is silent)."""
+    if metric == "throughput":
+        return "output_tokens_per_s_per_chip"
+    return f"{metric}_{'p50' if m.text[f'{metric}_stat'] == 'p50' else 'mean'}_s"
+
+
+Pair = tuple[float, float, float, float]
+
+
+def _pair(metric: str, p: PointPrediction) -> Pair | None:
+    """(measured, predicted, low, high) of a row, or None where it was not measured or has no second token."""
+    true = measured(p.measurement, metric)
+    if true is None or (metric == "tpot" and (p.measurement.number("osl") or 0) < 2):
+        return None
+    value, low, high = p.metrics[predicted_name(p.measurement, metric)]
+    return (true, value, low, high) if math.isfinite(value) else None
+
+
+def _score(pairs: Sequence[Pair | None]) -> Score | None:
+    kept = np.array([p for p in pairs if p is not None])
+    if not len(kept):
+        return None
+    true, value, low, high = kept.T
+    error = 100.0 * (value / true - 1.0)
+    absolute = np.abs(error)
+    return Score(
+        n=len(kept),
+        mape_pct=float(absolute.mean()),
+        median_ape_pct=float(np.median(absolute)),
+        p90_ape_pct=float(np.quantile(absolute, 0.9)),
+        bias_pct=float(np.median(error)),
+        coverage90_pct=float(100.0 * np.mean((low <= true) & (true <= high))),
+    )

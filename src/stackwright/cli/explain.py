@@ -1,0 +1,63 @@
+"""`stackwright explain`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from stackwright.cli.options import MODEL, catalog_option, constants_option, json_option, point_options
+from stackwright.cli.output import console, emit_json, number, table
+
+
+@click.command("explain", short_help="Show where the time of an operating point goes.")
+@click.argument("model", type=MODEL)
+@point_options
+@catalog_option
+@constants_option
+@json_option
+def command(model: str, as_json: bool, **options: Any) -> None:
+    """Show, part by part, where the time of one operating point of MODEL goes, and what bounds each part.
+
+    \b
+    Example:
+      stackwright explain deepseek-ai/DeepSeek-R1 --chip h200-sxm --n-chips 8 --engine sglang \\
+        --isl 1024 --osl 1024 --concurrency 64
+    """
+    from stackwright import api
+    from stackwright.cli.predict import predicted, render
+
+    prediction = predicted(model, options)
+    document = api.explain_document(prediction)
+    if as_json:
+        emit_json(document)
+        return
+    out = console()
+    render(document)
+    for key, title in (("decode_step", "One decode step"), ("prompt_step", "One prompt alone")):
+        step = document[key]
+        made = table(
+            f"\n{title}: {number(step['seconds'] * 1e3)} ms",
+            "part", "ms", "share", "bound by", "memory ms", "compute ms",
+            "GB read", "GFLOP", right=("ms", "share", "memory ms", "compute ms", "GB read", "GFLOP"),
+        )  # fmt: skip
+        for part in step["parts"]:
+            made.add_row(
+                part["name"],
+                number(part["seconds"] * 1e3),
+                f"{part['seconds'] / step['seconds']:.1%}",
+                part["bound"],
+                number(part["memory_s"] * 1e3),
+                number(part["compute_s"] * 1e3),
+                number(part["bytes"] / 1e9),
+                number(part["flops"] / 1e9),
+            )
+        out.print(made)
+    budget = table("\nMean TTFT", "cause", "ms", right=("ms",))
+    for cause, seconds in document["ttft_budget_s"].items():
+        budget.add_row(cause, number(seconds * 1e3))
+    out.print(budget)
+    memory = table("\nMemory of the fullest chip", "use", "GB", right=("GB",))
+    for use, n_bytes in document["memory"].items():
+        memory.add_row(use.removesuffix("_bytes").replace("_", " "), number(n_bytes / 1e9))
+    out.print(memory)

@@ -1,0 +1,116 @@
+"""Entry point: commands are imported only when they run, so that help and completion stay fast."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+from collections.abc import Sequence
+from typing import NoReturn
+
+import click
+
+from stackwright import __version__
+from stackwright.errors import StackwrightError
+
+_COMMANDS = {
+    "plan": ("stackwright.cli.plan", "Rank the stacks that serve a model under a promise at the lowest cost."),
+    "predict": ("stackwright.cli.predict", "Predict one operating point, or a table of them."),
+    "explain": ("stackwright.cli.explain", "Show where the time of an operating point goes."),
+    "validate": ("stackwright.cli.validate", "Score predictions against measured operating points."),
+    "catalog": ("stackwright.cli.catalog", "List, show and check chips, systems, engines, models and offers."),
+    "workload": ("stackwright.cli.workload", "List and show traffic profiles and traces."),
+    "completion": ("stackwright.cli.completion", "Print the tab-completion script of a shell."),
+}
+
+_LATER = {
+    "simulate": "replaying traces through an engine's scheduler",
+    "price": "owning, committing and the value waterfall",
+    "train": "training runs",
+    "portfolio": "multi-year commitments",
+    "capacity": "the smallest deployment by simulation",
+    "measure": "load tests and importers",
+    "calibrate": "fitting the constants to measurements",
+    "web": "the web page and REST",
+    "mcp": "tools for agents",
+}
+
+
+class _Lazy(click.Group):
+    """A group whose commands are modules with a `command` object, loaded on use."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(_COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name in _COMMANDS:
+            command = importlib.import_module(_COMMANDS[cmd_name][0]).command
+            assert isinstance(command, click.Command)
+            return command
+        if cmd_name in _LATER:
+            raise click.UsageError(f"`stackwright {cmd_name}` ({_LATER[cmd_name]}) is not there yet")
+        return None
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, help_text) for name, (_, help_text) in _COMMANDS.items()])
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        name = args[0] if args else ""
+        if name and not name.startswith("-") and name not in _COMMANDS and name not in _LATER:
+            import difflib
+
+            near = difflib.get_close_matches(name, _COMMANDS, n=1)
+            hint = f"; did you mean {near[0]!r}?" if near else f"; one of {', '.join(_COMMANDS)}"
+            raise click.UsageError(f"unknown command {name!r}{hint}")
+        return super().resolve_command(ctx, args)
+
+
+@click.group(cls=_Lazy, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
+@click.version_option(__version__, prog_name="stackwright")
+def cli() -> None:
+    """Stackwright designs AI stacks: the chip, cloud, contract, engine, precision and parallelism that keep a latency
+    promise at the lowest cost, with an interval and a source for each figure.
+
+    Exit status: 0 answered, 2 bad input (one line says what and where), 1 a bug.
+    """
+
+
+def main(arguments: Sequence[str] | None = None) -> NoReturn:
+    """Run the command line and exit: 0 answered, 2 bad input, 1 a bug, 130 interrupted."""
+    sys.exit(run(arguments))
+
+
+def run(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line and return its exit status; messages go to standard error in one line."""
+    try:
+        result = cli.main(args=None if arguments is None else list(arguments), standalone_mode=False)
+        return result if isinstance(result, int) else 0
+    except click.exceptions.Exit as stop:
+        return int(stop.exit_code)
+    except (click.Abort, KeyboardInterrupt):
+        print("interrupted", file=sys.stderr)
+        return 130
+    except click.ClickException as error:
+        print(f"error: {_one_line(error.format_message())}", file=sys.stderr)
+        return 2
+    except StackwrightError as error:
+        print(f"error: {_one_line(str(error))}", file=sys.stderr)
+        return 2
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except Exception as error:
+        if os.environ.get("STACKWRIGHT_DEBUG"):
+            raise
+        print(
+            f"bug: {type(error).__name__}: {_one_line(str(error))} (set STACKWRIGHT_DEBUG=1 for the traceback)",
+            file=sys.stderr,
+        )
+        return 1
+
+
+def _one_line(text: str) -> str:
+    return " ".join(text.split())

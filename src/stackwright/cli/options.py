@@ -1,0 +1,170 @@
+"""Options shared by commands: their types, completion, and how they read."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+from click.shell_completion import CompletionItem
+
+from stackwright.errors import InputError
+from stackwright.units import parse_seconds
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+class Positive(click.ParamType[float]):
+    """A finite number above zero."""
+
+    name = "number"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        try:
+            number = float(value)
+        except ValueError:
+            self.fail(f"{value!r} is not a number", param, ctx)
+        if not math.isfinite(number) or number <= 0:
+            self.fail(f"{value} is not a finite number above 0", param, ctx)
+        return number
+
+
+class Seconds(click.ParamType[float]):
+    """A time above zero: seconds, or with a unit (300ms)."""
+
+    name = "time"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        try:
+            seconds = value if isinstance(value, float) else parse_seconds(str(value))
+        except InputError as error:
+            self.fail(str(error), param, ctx)
+        if not math.isfinite(seconds) or seconds <= 0:
+            self.fail(f"{value} is not a time above 0", param, ctx)
+        return float(seconds)
+
+
+class Names(click.ParamType[tuple[str, ...]]):
+    """A comma-separated list; completes the last name from `known`."""
+
+    name = "a,b"
+
+    def __init__(self, known: Callable[[], list[str]] | None = None) -> None:
+        self.known = known
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[str, ...]:
+        if isinstance(value, tuple):
+            return value
+        names = tuple(v.strip() for v in str(value).split(",") if v.strip())
+        if not names:
+            self.fail("the list is empty", param, ctx)
+        return names
+
+    def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+        if self.known is None:
+            return []
+        head, _, last = incomplete.rpartition(",")
+        prefix = f"{head}," if head else ""
+        return [CompletionItem(prefix + k) for k in self.known() if k.lower().startswith(last.lower())]
+
+
+class Name(click.ParamType[str]):
+    """One name, completed from `known`."""
+
+    name = "id"
+
+    def __init__(self, known: Callable[[], list[str]]) -> None:
+        self.known = known
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        return str(value)
+
+    def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+        return [CompletionItem(k) for k in self.known() if incomplete.lower() in k.lower()]
+
+
+def known_chips() -> list[str]:
+    """Chip ids of the catalogue."""
+    from stackwright.catalog import load_catalog
+
+    return sorted(load_catalog().chips)
+
+
+def known_vendors() -> list[str]:
+    """Vendors of the catalogue's chips."""
+    from stackwright.catalog import load_catalog
+
+    return sorted({c.vendor.lower() for c in load_catalog().chips.values()})
+
+
+def known_clouds() -> list[str]:
+    """Providers of the catalogue's offers."""
+    from stackwright.catalog import load_catalog
+
+    return sorted({o.provider for o in load_catalog().offers.values()})
+
+
+def known_engines() -> list[str]:
+    """Engine ids of the catalogue."""
+    from stackwright.catalog import load_catalog
+
+    return sorted(load_catalog().engines)
+
+
+def known_models() -> list[str]:
+    """Model ids of the catalogue."""
+    from stackwright.catalog import load_catalog
+
+    return sorted(load_catalog().models)
+
+
+def known_workloads() -> list[str]:
+    """Names of the traffic profiles."""
+    from stackwright.workload import profile_names
+
+    return list(profile_names())
+
+
+MODEL = Name(known_models)
+POSITIVE = Positive()
+SECONDS = Seconds()
+
+json_option = click.option(
+    "--json", "as_json", is_flag=True, help="One JSON document on standard output, nothing else."
+)
+catalog_option = click.option(
+    "--catalog", "catalog_dir", type=click.Path(exists=True, file_okay=False, path_type=Path), metavar="DIR",
+    help="YAML files that add to or override the catalogue.",
+)  # fmt: skip
+constants_option = click.option(
+    "--calibration", "constants_file", type=click.Path(exists=True, dir_okay=False, path_type=Path), metavar="FILE",
+    help="Record of constants instead of the shipped one.",
+)  # fmt: skip
+
+
+def point_options(command: F) -> F:
+    """The options that name one operating point."""
+    options = [
+        click.option("--chip", type=Name(known_chips), help="Chip id."),
+        click.option("--n-chips", type=click.IntRange(1), help="Chips of the replica."),
+        click.option("--engine", type=Name(known_engines), help="Serving engine."),
+        click.option("--tp", type=click.IntRange(1), help="Tensor parallel ranks (default: the remaining chips)."),
+        click.option("--pp", type=click.IntRange(1), default=1, show_default=True, help="Pipeline stages."),
+        click.option("--ep", type=click.IntRange(1), default=1, show_default=True, help="Expert parallel ranks."),
+        click.option("--attention-dp", type=click.IntRange(1), default=1, show_default=True, help="Attention data parallel ranks."),
+        click.option("--weight-precision", help="bf16, fp8, nvfp4, mxfp4, int8, int4 (default: as published)."),
+        click.option("--kv-precision", help="bf16 or fp8 (default: fp8 with quantised weights where the engine has it)."),
+        click.option("--workload", "workload_name", type=Name(known_workloads), help="Profile, workload file or trace."),
+        click.option("--isl", type=POSITIVE, help="Input tokens."),
+        click.option("--osl", type=POSITIVE, help="Output tokens."),
+        click.option("--length-dist", default="fixed", show_default=True, help="fixed, uniform(0.8,1.0) of nominal, lognormal(cv)."),
+        click.option("--prefix-hit-rate", type=click.FloatRange(0, 1, max_open=True), default=0.0, help="Share of input tokens found in the prefix cache."),
+        click.option("--rate", type=POSITIVE, help="Requests per second (open loop)."),
+        click.option("--concurrency", type=POSITIVE, help="Concurrent users (closed loop)."),
+        click.option("--rounds", type=POSITIVE, help="Requests per user of a benchmark; default: long-running."),
+    ]  # fmt: skip
+    for option in reversed(options):
+        command = option(command)
+    return command

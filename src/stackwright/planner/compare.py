@@ -1,0 +1,105 @@
+"""The stack one runs today, evaluated under the same traffic, and what changing it would bring."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from stackwright.catalog import Catalog
+from stackwright.errors import InputError
+from stackwright.performance import Candidate, Layout
+from stackwright.planner.answer import Plan
+
+_KEYS = {
+    "chip", "engine", "tp", "pp", "ep", "attention_dp", "weight_precision", "kv_precision", "replicas",
+    "usd_per_hour", "offer", "contract", "region",
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Today:
+    """The stack of today: `replicas` replicas of a candidate for `usd_per_hour` in total (None: no price known)."""
+
+    candidate: Candidate
+    replicas: int
+    usd_per_hour: float | None
+    label: str
+
+
+def read_stack(path: Path, catalog: Catalog) -> Today:
+    """A stack from a YAML file (keys in docs/plan.md). Raises `InputError` naming file and key."""
+    try:
+        body: Any = yaml.safe_load(path.read_text())
+    except OSError as error:
+        raise InputError(f"{path}: cannot read ({error.strerror})") from None
+    except yaml.YAMLError as error:
+        raise InputError(f"{path}: not valid YAML ({' '.join(str(error).split())})") from None
+    if not isinstance(body, dict):
+        raise InputError(f"{path}: expected keys such as chip, engine, tp, replicas, usd_per_hour")
+    unknown = sorted(set(body) - _KEYS)
+    if unknown:
+        raise InputError(f"{path}: unknown key {unknown[0]!r}; known: {', '.join(sorted(_KEYS))}")
+    for key in ("chip", "engine"):
+        if key not in body:
+            raise InputError(f"{path}: lacks {key!r}")
+    sizes = {k: _whole(path, body, k) for k in ("tp", "pp", "ep", "attention_dp")}
+    layout = Layout(
+        **sizes,
+        weight_precision=str(body.get("weight_precision", "bf16")),
+        kv_precision=str(body.get("kv_precision", "bf16")),
+    )
+    replicas = _whole(path, body, "replicas")
+    candidate = Candidate(catalog.engine(str(body["engine"])), catalog.chip(str(body["chip"])), layout)
+    return Today(
+        candidate, replicas, _cost(path, body, catalog, candidate, replicas), str(body.get("offer", path.name))
+    )
+
+
+def _whole(path: Path, body: dict[str, Any], key: str) -> int:
+    value = body.get(key, 1)
+    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+        raise InputError(f"{path}: {key} = {value!r} is not a whole number above 0")
+    return value
+
+
+def _cost(path: Path, body: dict[str, Any], catalog: Catalog, candidate: Candidate, replicas: int) -> float | None:
+    if "usd_per_hour" in body:
+        value = body["usd_per_hour"]
+        if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < float("inf"):
+            raise InputError(f"{path}: usd_per_hour = {value!r} is not a number above 0")
+        return float(value)
+    if "offer" not in body:
+        return None
+    from stackwright.economics import Packing
+
+    wanted, contract = str(body["offer"]), str(body.get("contract", "on_demand"))
+    found = [pair for pair in catalog.offers_for(candidate.chip.id, None, (contract,)) if pair[0].id == wanted]
+    if not found:
+        raise InputError(f"{path}: no {contract} price of offer {wanted!r} for {candidate.chip.id} in the catalogue")
+    offer, price = found[0]
+    return Packing(candidate.layout.n_chips, offer.chips).units(replicas) * price.usd_per_hour
+
+
+def changes(today: Plan, best: Plan) -> tuple[str, ...]:
+    """What the best plan changes against today, one line each."""
+    lines = []
+    a, b = today.stack, best.stack
+    for label, old, new in (
+        ("chip", f"{today.n_chips} x {a.chip.id}", f"{best.n_chips} x {b.chip.id}"),
+        ("engine", a.engine.id, b.engine.id),
+        ("weights", a.layout.weight_precision, b.layout.weight_precision),
+        ("layout", f"{today.replicas} x ({a.layout})", f"{best.replicas} x ({b.layout})"),
+    ):
+        if old != new:
+            lines.append(f"{label}: {old} -> {new}")
+    if today.usd_per_hour and best.usd_per_hour:
+        share = best.usd_per_hour / today.usd_per_hour - 1.0
+        lines.append(f"cost: {today.usd_per_hour:.2f} -> {best.usd_per_hour:.2f} USD/hour ({share:+.0%})")
+    for name in sorted(n for n in today.metrics if n.startswith(("ttft_p", "tpot_p"))):
+        old_s, new_s = today.metrics[name].value, best.metrics[name].value
+        lines.append(f"{name.removesuffix('_s')}: {old_s * 1e3:.0f} -> {new_s * 1e3:.0f} ms")
+    lines.append(f"probability of keeping the promise: {today.p_meets_slo:.0%} -> {best.p_meets_slo:.0%}")
+    return tuple(lines)

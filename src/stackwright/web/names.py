@@ -1,0 +1,112 @@
+"""Ids as the field writes them, and the words for one plan that several parts share."""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import Any
+
+from stackwright.web.numbers import count, finite
+
+Document = dict[str, Any]
+
+_PROVIDERS = {
+    "aws": "AWS",
+    "azure": "Azure",
+    "coreweave": "CoreWeave",
+    "gcp": "Google Cloud",
+    "lambda": "Lambda",
+    "nebius": "Nebius",
+    "oci": "Oracle Cloud",
+    "runpod": "RunPod",
+    "tensorwave": "TensorWave",
+    "vultr": "Vultr",
+}
+_ENGINES = {"vllm": "vLLM", "sglang": "SGLang", "tensorrt-llm": "TensorRT-LLM"}
+_CONTRACTS = {
+    "reserved_1y": "reserved, 1 year",
+    "reserved_3y": "reserved, 3 years",
+    "savings_plan_1y": "savings plan, 1 year",
+    "savings_plan_3y": "savings plan, 3 years",
+}
+
+
+def provider(plan: Document) -> str:
+    """The cloud of a plan; empty where it has no offer."""
+    offer = plan["stack"].get("offer")
+    return provider_name(offer["provider"]) if offer else ""
+
+
+def provider_name(identifier: str) -> str:
+    """A cloud as it writes itself."""
+    return _PROVIDERS.get(identifier, identifier)
+
+
+def engine_name(identifier: str) -> str:
+    """An engine as it writes itself."""
+    return _ENGINES.get(identifier, identifier)
+
+
+def engine(plan: Document) -> str:
+    """Engine and version."""
+    stack = plan["stack"]
+    return f"{engine_name(stack['engine'])} {stack['engine_version']}".strip()
+
+
+def contract_name(identifier: str) -> str:
+    """A contract in words."""
+    return _CONTRACTS.get(identifier, identifier.replace("_", " "))
+
+
+def region_name(identifier: str) -> str:
+    """A region, or that the price list names none."""
+    return "region not stated" if identifier in ("", "unspecified") else identifier
+
+
+def chip_name(plan: Document) -> str:
+    """The chip with its maker."""
+    name, vendor = str(plan["stack"]["chip_name"]), str(plan["stack"]["vendor"])
+    return name if name.lower().startswith(vendor.lower()) else f"{vendor} {name}"
+
+
+def chip_short(plan: Document) -> str:
+    """The chip without its maker, for tables that show the maker beside it."""
+    name, vendor = str(plan["stack"]["chip_name"]), str(plan["stack"]["vendor"])
+    return name[len(vendor) :].strip() or name if name.lower().startswith(vendor.lower()) else name
+
+
+def chips(plan: Document) -> str:
+    """Number and name: `8 × AMD Instinct MI300X`."""
+    return f"{count(plan['n_chips'])}\u00a0× {chip_name(plan)}"
+
+
+def precision(plan: Document) -> str:
+    """Weight precision in capitals."""
+    return str(plan["stack"]["layout"]["weight_precision"]).upper()
+
+
+def model_name(identifier: str) -> str:
+    """The model without its owner: `Qwen3-32B` of `Qwen/Qwen3-32B`; a path stays a path."""
+    owner, slash, name = identifier.partition("/")
+    return name if slash and owner and name and "/" not in name and not name.endswith(".json") else identifier
+
+
+def date_name(text: object) -> str:
+    """An ISO date as `15 Jun 2026`; what is no date stays as it is."""
+    try:
+        day = dt.date.fromisoformat(str(text))
+    except ValueError:
+        return str(text or "")
+    return f"{day.day}\u00a0{day:%b}\u00a0{day.year}"
+
+
+def place(plan: Document) -> str:
+    """Cloud, contract and region of the price used."""
+    offer = plan["stack"].get("offer")
+    if not offer:
+        return "no published price"
+    return ", ".join((provider_name(offer["provider"]), contract_name(offer["contract"]), region_name(offer["region"])))
+
+
+def percentile(document: Document) -> str:
+    """The promised percentile as the document's keys spell it: `p95`."""
+    return f"p{finite(document['question']['slo']['percentile']) or 95.0:g}"

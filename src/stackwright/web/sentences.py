@@ -1,0 +1,191 @@
+"""The question, the recommendation and the caveats as sentences for somebody who runs no servers."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from stackwright.planner.evaluate import CONFIDENT
+from stackwright.planner.summary import STALE_DAYS
+from stackwright.web import names
+from stackwright.web.charts import latencies
+from stackwright.web.markup import Html, join, tag
+from stackwright.web.numbers import (
+    between,
+    count,
+    figure,
+    finite,
+    limit,
+    percent,
+    probability,
+    seconds,
+    significant,
+    usd,
+)
+
+Document = dict[str, Any]
+
+_OBJECTIVES = {
+    "usd_per_mtok_output": "at the lowest cost per output token",
+    "usd_per_mtok_total": "at the lowest cost per token",
+    "chips": "with the fewest chips",
+    "energy": "with the least energy",
+    "carbon": "with the least carbon",
+    "tpot": "with the fastest output",
+}
+_LIMITS = {
+    "chips": "chips",
+    "vendors": "chip makers",
+    "clouds": "clouds",
+    "engines": "engines",
+    "regions": "regions",
+    "precisions": "precisions",
+}
+
+
+def question(document: Document) -> str:
+    """The question in one sentence."""
+    q = document["question"]
+    parts = [f"Which stack serves {names.model_name(str(q['model']))}"]
+    load = _load(q["workload"])
+    if load:
+        parts.append(load)
+    promised = promise(document)
+    if promised:
+        parts.append(f"with {promised}")
+    return " ".join(parts) + f" {_OBJECTIVES.get(str(q.get('objective')), 'best')}?"
+
+
+def promise(document: Document) -> str:
+    """The promise in words: `p95 TTFT ≤ 1 s and p95 TPOT ≤ 50 ms`; empty where nothing is promised."""
+    slo, p = document["question"]["slo"], names.percentile(document)
+    stated = [(n.upper(), finite(slo.get(f"{n}_s"))) for n in ("ttft", "tpot")]
+    return " and ".join(f"{p} {name} ≤ {limit(most)}" for name, most in stated if most is not None)
+
+
+def traffic(document: Document) -> Html:
+    """The traffic and the restrictions, one line under the title."""
+    q = document["question"]
+    w = q["workload"]
+    lengths = (
+        f"Traffic “{w['name']}”: on average {count(w['input_tokens_mean'])} tokens in and "
+        f"{count(w['output_tokens_mean'])} out per request"
+    )
+    hits = finite(w.get("prefix_hit_rate"))
+    if hits:
+        lengths += f", {percent(hits)} of the prompt found in the cache"
+    limits = [f"{words} {', '.join(map(str, q[k]))}" for k, words in _LIMITS.items() if q.get(k)]
+    if q.get("contracts"):
+        limits.append("contracts " + ", ".join(names.contract_name(str(c)) for c in q["contracts"]))
+    if finite(q.get("max_usd_per_hour")) is not None:
+        limits.append(f"at most {usd(finite(q['max_usd_per_hour']))} USD/hour")
+    if finite(q.get("max_chips")) is not None:
+        limits.append(f"at most {count(q['max_chips'])} chips")
+    restricted = f" Allowed: {'; '.join(limits)}." if limits else ""
+    return join(lengths, ".", restricted)
+
+
+def recommendation(document: Document) -> list[Html]:
+    """The answer: one sentence, then what is as good, then what to check; empty lines left out."""
+    plans, unpriced = document.get("plans", []), document.get("unpriced", [])
+    if not plans and not unpriced:
+        return [join("No stack in the catalogue answers this question within its restrictions.")]
+    if not plans:
+        first = unpriced[0]
+        return [
+            join(
+                "No published price covers a chip that can do this, so nothing can be ranked by cost. The most output "
+                "per chip comes from ",
+                tag("b", names.chip_name(first)),
+                f" with {names.engine(first)}: ",
+                tag("b", f"{_throughput(first)} output tokens per second per chip"),
+                f" within {promise(document)}." if promise(document) else ".",
+            )
+        ]
+    first = plans[0]
+    lines = [_run(first, document), _ties(plans)]
+    caution = _caution(first)
+    return [line for line in (*lines, caution) if line]
+
+
+def _run(p: Document, document: Document) -> Html:
+    cost = figure(p.get("usd_per_mtok_output"))
+    interval = between(cost, usd)
+    start = "Run" if p["meets_slo"] else "Nothing found keeps the promise reliably; the nearest is to run"
+    return join(
+        f"{start} ",
+        tag("b", f"{names.model_name(str(p['stack']['model']))} ({names.precision(p)})"),
+        " on ",
+        tag("b", names.chips(p)),
+        f" at {names.provider(p)} ({_terms(p)}) with ",
+        tag("b", names.engine(p)),
+        ": ",
+        tag("b", f"{usd(cost.value)}\u00a0USD per million output tokens"),
+        f" (90\u00a0% interval {interval}), " if interval else ", ",
+        tag("b", f"{usd(finite(p['usd_per_hour']))}\u00a0USD per hour"),
+        ". ",
+        _latency_words(p, document),
+    )
+
+
+def _terms(p: Document) -> str:
+    offer = p["stack"].get("offer") or {}
+    region = str(offer.get("region", ""))
+    named = f", {region}" if region not in ("", "unspecified") else ""
+    return names.contract_name(str(offer.get("contract", ""))) + named
+
+
+def _latency_words(p: Document, document: Document) -> Html:
+    promised = promise(document)
+    found = [f"{x.name} {seconds(x.predicted.value)}" for x in latencies(p, document) if x.predicted.known]
+    predicted = f"Predicted: {' and '.join(found)}" if found else ""
+    if not promised:
+        return join(predicted, ".") if predicted else Html("")
+    kept = f"keeps {promised} with {probability(finite(p['p_meets_slo']))} probability"
+    return join(f"It {kept}." if not predicted else f"{predicted}; it {kept}.")
+
+
+def _ties(plans: list[Document]) -> Html | None:
+    tied = [p for p in plans[1:] if p.get("tied_with_first")]
+    if not tied:
+        return None
+    shown = [
+        f"{names.chips(p)} at {names.provider(p)} ({usd(figure(p['usd_per_mtok_output']).value)})" for p in tied[:4]
+    ]
+    more = f" and {len(tied) - 4} more" if len(tied) > 4 else ""
+    return join(
+        tag("b", "Tied with it"), " within the uncertainty of the prediction: ", "; ".join(shown), more,
+        ". A measurement or a negotiated price decides between them.",
+    )  # fmt: skip
+
+
+def _caution(p: Document) -> Html | None:
+    """What to check before acting on the recommendation."""
+    offer = p["stack"].get("offer") or {}
+    age = finite(offer.get("price_age_days"))
+    words = []
+    if age is not None and age > STALE_DAYS:
+        words.append(f"the price was read {age:.0f} days ago")
+    if offer.get("price_confidence") in ("press", "assumption"):
+        words.append(f"the price is weakly sourced ({offer['price_confidence']})")
+    if not words:
+        return None
+    return join(tag("b", "Check first:"), " ", " and ".join(words), "; ask for a quote.")
+
+
+def promise_rule(document: Document) -> str:
+    """When a plan counts as keeping the promise."""
+    return (
+        f"A plan keeps the promise when the probability of {promise(document) or 'its latency'} is at least "
+        f"{percent(CONFIDENT)}, given the spread of the model's constants."
+    )
+
+
+def _throughput(p: Document) -> str:
+    return significant(figure(p.get("output_tokens_per_s_per_chip")).value)
+
+
+def _load(w: Document) -> str:
+    rate, users = finite(w.get("requests_per_s")), finite(w.get("concurrency"))
+    if rate is not None:
+        return f"at {rate:g} {'request' if rate == 1 else 'requests'} per second"
+    return f"to {users:g} users at once" if users is not None else ""
