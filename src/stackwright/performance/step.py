@@ -100,22 +100,26 @@ def step_time(c: Candidates, shape: StepShape) -> StepTime:
 def _operator(c: Candidates, op: Operator) -> Part:
     n_bytes = op.weight_bytes + op.kv_bytes
     memory_s = n_bytes / (c.bandwidth * c.theta[_MEMORY_CONSTANT[op.kind]])
-    compute_s: Array = np.zeros(())
-    for role, flops in op.flops.items():
-        compute_s = compute_s + flops / c.peak_flops[role]
-    compute_s = compute_s / c.theta[_COMPUTE_CONSTANT[op.kind]]
+    efficiency = c.theta[_COMPUTE_CONSTANT[op.kind]]
+    compute_s = _total([flops / (c.peak_flops[role] * efficiency) for role, flops in op.flops.items()])
     layers: Array | float = float(op.layers)
     if op.kind == "expert_gemm":
         layers = layers * (1.0 + c.theta["expert_imbalance"] * np.log2(c.expert_ranks))
-    flops_all = sum(op.flops.values(), start=np.zeros(()))
     return Part(
         name=op.name,
         seconds=layers * smooth_max(np.asarray(memory_s), compute_s, float(c.theta["roofline_sharpness"])),
         memory_s=layers * memory_s,
         compute_s=layers * compute_s,
         n_bytes=op.layers * n_bytes,
-        flops=op.layers * flops_all,
+        flops=op.layers * _total(list(op.flops.values())),
     )
+
+
+def _total(terms: list[Array]) -> Array:
+    total = terms[0]
+    for term in terms[1:]:
+        total = total + term
+    return total
 
 
 def _collectives(c: Candidates, shape: StepShape) -> tuple[Array, Array]:
@@ -126,15 +130,15 @@ def _collectives(c: Candidates, shape: StepShape) -> tuple[Array, Array]:
     all-reduce of the tokens of all ranks, of which a rank sees the share 1 - (1 - 1/ep)^k that picks one of its
     experts (all of them when experts are not split). Every pipeline boundary adds one hop.
     """
-    message = shape.tokens * (c.model.hidden * BYTES_PER_ACTIVATION)
     rate = c.link_bytes_per_s * c.theta["link_efficiency"]
     latency_s = c.theta["collective_latency_s"] * c.latency_ratio
     met, exchanges = _exchange(c)
-    latency_a, transfer_a = all_reduce_s(message, c.shard.tensor, latency_s, rate)
-    latency_f, transfer_f = all_reduce_s(message * met, c.shard.group, exchanges * latency_s, rate)
+    latency_a, byte_a = all_reduce_s(np.ones_like(rate), c.shard.tensor, latency_s, rate)
+    latency_f, byte_f = all_reduce_s(met, c.shard.group, exchanges * latency_s, rate)
     hops, layers = c.pipeline - 1.0, float(c.model.layers)
     latency = layers * (latency_a + latency_f) + hops * latency_s
-    return latency, layers * (transfer_a + transfer_f) + hops * (message / rate)
+    byte_s = layers * (byte_a + byte_f) + hops / rate
+    return latency, shape.tokens * (c.model.hidden * BYTES_PER_ACTIVATION * byte_s)
 
 
 def _exchange(c: Candidates) -> tuple[Array, Array]:

@@ -108,6 +108,6 @@ def _running(c: Candidates, context: float, offered: Array) -> tuple[Array, Arra
     """
     in_cache = kv_capacity_sequences(c, memory_budget(c), context)
     p = c.constants.value("kv_limit_sharpness")
-    running = (offered**-p + np.maximum(in_cache, 1e-9) ** -p) ** (-1.0 / p)
+    running = offered * (1.0 + (offered / np.maximum(in_cache, 1e-9)) ** p) ** (-1.0 / p)
     running = np.minimum(np.maximum(running, np.minimum(offered, 1.0)), offered)
     return np.minimum(in_cache, c.max_sequences), np.minimum(running, c.max_sequences)
