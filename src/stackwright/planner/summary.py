@@ -164,7 +164,7 @@ def _energy(s: Sized, stack: Stack) -> tuple[float, Interval, Interval | None]:
 
 def _other_contracts(x: Context, s: Sized) -> tuple[tuple[str, float, str], ...]:
     """(contract, USD per hour of this deployment, region) of the same offer under other contracts, cheapest first."""
-    if s.deployment is None:
+    if s.deployment is None or s.deployment.offer.id not in x.catalog.offers:
         return ()
     d = s.deployment
     known = {p.contract for p in d.offer.prices} - {d.price.contract}
