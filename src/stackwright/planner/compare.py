@@ -8,7 +8,8 @@ from typing import Any
 
 import yaml
 
-from stackwright.catalog import Catalog
+from stackwright.catalog import Catalog, Offer, Price
+from stackwright.economics import Packing
 from stackwright.errors import InputError
 from stackwright.performance import Candidate, Layout
 from stackwright.planner.answer import Plan
@@ -21,12 +22,12 @@ _KEYS = {
 
 @dataclass(frozen=True)
 class Today:
-    """The stack of today: `replicas` replicas of a candidate for `usd_per_hour` in total (None: no price known)."""
+    """The stack of today: `replicas` replicas of a candidate on `units` units of an offer (None: no price known)."""
 
     candidate: Candidate
     replicas: int
-    usd_per_hour: float | None
-    label: str
+    rented: tuple[Offer, Price] | None
+    units: int
 
 
 def read_stack(path: Path, catalog: Catalog) -> Today:
@@ -53,9 +54,8 @@ def read_stack(path: Path, catalog: Catalog) -> Today:
     )
     replicas = _whole(path, body, "replicas")
     candidate = Candidate(catalog.engine(str(body["engine"])), catalog.chip(str(body["chip"])), layout)
-    return Today(
-        candidate, replicas, _cost(path, body, catalog, candidate, replicas), str(body.get("offer", path.name))
-    )
+    rented, units = _rented(path, body, catalog, candidate, replicas)
+    return Today(candidate, replicas, rented, units)
 
 
 def _whole(path: Path, body: dict[str, Any], key: str) -> int:
@@ -65,22 +65,47 @@ def _whole(path: Path, body: dict[str, Any], key: str) -> int:
     return value
 
 
-def _cost(path: Path, body: dict[str, Any], catalog: Catalog, candidate: Candidate, replicas: int) -> float | None:
+def _rented(
+    path: Path, body: dict[str, Any], catalog: Catalog, candidate: Candidate, replicas: int
+) -> tuple[tuple[Offer, Price] | None, int]:
+    """The offer with its price, and how many units: from the catalogue, or made from the USD per hour given."""
     if "usd_per_hour" in body:
         value = body["usd_per_hour"]
         if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < float("inf"):
             raise InputError(f"{path}: usd_per_hour = {value!r} is not a number above 0")
-        return float(value)
+        return _own_offer(candidate, value / replicas), replicas
     if "offer" not in body:
-        return None
-    from stackwright.economics import Packing
-
+        return None, 0
     wanted, contract = str(body["offer"]), str(body.get("contract", "on_demand"))
-    found = [pair for pair in catalog.offers_for(candidate.chip.id, None, (contract,)) if pair[0].id == wanted]
+    regions = (str(body["region"]),) if "region" in body else None
+    found = [pair for pair in catalog.offers_for(candidate.chip.id, None, (contract,), regions) if pair[0].id == wanted]
     if not found:
         raise InputError(f"{path}: no {contract} price of offer {wanted!r} for {candidate.chip.id} in the catalogue")
-    offer, price = found[0]
-    return Packing(candidate.layout.n_chips, offer.chips).units(replicas) * price.usd_per_hour
+    return found[0], Packing(candidate.layout.n_chips, found[0][0].chips).units(replicas)
+
+
+def _own_offer(candidate: Candidate, usd_per_hour: float) -> tuple[Offer, Price]:
+    """One replica as a unit of its own at the user's price."""
+    chips = candidate.layout.n_chips
+    price = Price(
+        contract="on_demand",
+        usd_per_hour=usd_per_hour,
+        regions=("today",),
+        source="given by the user",
+        confidence="measured",
+    )
+    offer = Offer(
+        id="today",
+        provider="today",
+        instance="today",
+        chip=candidate.chip.id,
+        chips=chips,
+        unit="instance",
+        scale_up_chips=chips,
+        max_replica_chips=chips,
+        prices=(price,),
+    )
+    return offer, price
 
 
 def changes(today: Plan, best: Plan) -> tuple[str, ...]:

@@ -8,7 +8,8 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from stackwright.catalog import Catalog, Offer, Price
+from stackwright.catalog import Catalog
+from stackwright.economics import rent_usd_per_hour
 from stackwright.errors import InputError
 from stackwright.performance import Candidate, Candidates, Constants, candidates, check_layout, memory_budget
 from stackwright.planner.answer import Answer, Plan
@@ -171,22 +172,11 @@ def _running_today(x: Context, today: Today, constants: Constants) -> Plan:
         raise InputError(f"the stack of today: {reason}")
     grid = evaluate(c, q.workload, q.slo)
     own = Context(q, x.catalog, x.model, x.entry, grid, choose(grid, q.slo))
-    usd = today.usd_per_hour
-    if usd is None:
+    if today.rented is None:
         return plan_of(own, _unrented(own, 0), 1)
-    price = Price(
-        contract="on_demand",
-        usd_per_hour=usd / today.replicas,
-        regions=("today",),
-        source="given by the user",
-        confidence="measured",
-    )
-    offer = Offer(
-        id=today.label, provider="today", instance=today.label, chip=entry.chip.id, chips=entry.layout.n_chips,
-        unit="instance", scale_up_chips=entry.layout.n_chips, max_replica_chips=entry.layout.n_chips, prices=(price,),
-    )  # fmt: skip
-    sized = _size(q, own, [Deployment(0, offer, price, today.replicas, today.replicas, usd)])
-    return plan_of(own, sized[0], 1)
+    offer, price = today.rented
+    usd = rent_usd_per_hour(today.units, price.usd_per_hour)
+    return plan_of(own, _size(q, own, [Deployment(0, offer, price, today.replicas, today.units, usd)])[0], 1)
 
 
 def _within_limits(q: Question, s: Sized) -> bool:
@@ -222,7 +212,7 @@ def _assumptions(q: Question, constants: Constants) -> tuple[str, ...]:
     found = []
     if q.workload.rate_per_s is None and q.workload.concurrency is None:
         found.append(
-            "no --rate or --concurrency given: each stack is at the optimum of one replica, in the smallest whole rental"
+            "no --rate or --concurrency given: each stack at the optimum of one replica, in the smallest whole rental"
         )
     if constants.status == "uncalibrated":
         found.append("constants are uncalibrated: intervals are wide on purpose and come from their stated spread")
