@@ -163,12 +163,14 @@ def test_the_newest_price_wins_for_each_contract_and_region():
     assert in_force(new, old, as_of="2026-05-01") == {("on_demand", "a"): 10, ("on_demand", "b"): 10}
 
 
-def test_press_never_hides_a_price_list_that_is_not_half_a_year_older():
-    strong = price("2026-01-01", 10)
-    assert in_force(strong, price("2026-06-29", 99, "press")) == {("on_demand", "a"): 10}
-    assert in_force(strong, price("2026-07-01", 99, "assumption")) == {("on_demand", "a"): 99}
-    assert in_force(price("2026-01-01", 10, "press"), price("2026-02-01", 11, "press")) == {("on_demand", "a"): 11}
-    assert in_force(price("2025-01-01", 10, "press"), price("2026-02-01", 11)) == {("on_demand", "a"): 11}
+def test_the_best_sourced_price_of_a_day_wins_and_an_assumption_hides_nothing():
+    read = price("2026-01-01", 10)
+    assert in_force(read, price("2026-06-29", 99, "press")) == {("on_demand", "a"): 99}
+    assert in_force(price("2026-01-01", 99, "press"), read) == {("on_demand", "a"): 10}
+    assert in_force(read, price("2026-07-01", 99, "assumption")) == {("on_demand", "a"): 10}
+    assert in_force(price("2026-01-01", 10, "assumption"), price("2026-02-01", 11, "assumption")) == {
+        ("on_demand", "a"): 11
+    }
 
 
 def test_aws_capacity_blocks_follow_the_rise_of_2026(catalog: Catalog):

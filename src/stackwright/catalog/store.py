@@ -13,8 +13,7 @@ from stackwright.catalog.records import Chip, Contract, Engine, Grid, ModelEntry
 from stackwright.catalog.yaml_files import parse, read_directory
 from stackwright.errors import InputError, UnknownIdError
 
-STRONG = frozenset({"measured", "datasheet", "announced"})
-HIDING_DAYS = 180
+STRENGTH = {"measured": 4, "datasheet": 3, "announced": 2, "press": 1}
 UNSPECIFIED = "unspecified"
 
 
@@ -65,9 +64,8 @@ class Catalog:
     ) -> list[tuple[Offer, Price]]:
         """Offers of a chip with the price in force for each contract and region.
 
-        The newest price on or before `as_of` wins, except that a weakly sourced one (press, assumption) never
-        hides a better sourced one that is at most 180 days older. The `regions` of a returned price are those
-        where it is the one in force (within `regions` when given). Sorted by USD per chip-hour. None leaves a
+        The newest price on or before `as_of` wins (of one day, the best sourced); an assumption never hides a
+        price that somebody read. The `regions` of a returned price are those where it is the one in force (within `regions` when given). Sorted by USD per chip-hour. None leaves a
         filter out; a cloud, contract or region that the catalogue does not know raises `UnknownIdError`.
         """
         wanted_chip = self.chip(chip).id
@@ -188,11 +186,8 @@ def prices_in_force(prices: Sequence[Price], as_of: dt.date | None = None) -> li
 
 
 def _winner(candidates: list[Price]) -> Price:
-    newest = max(candidates, key=_day)
-    if newest.confidence in STRONG:
-        return newest
-    strong = [p for p in candidates if p.confidence in STRONG and (_day(newest) - _day(p)).days <= HIDING_DAYS]
-    return max(strong, key=_day) if strong else newest
+    read = [p for p in candidates if p.confidence != "assumption"] or candidates
+    return max(read, key=lambda p: (_day(p), STRENGTH.get(p.confidence, 0)))
 
 
 def _day(price: Price) -> dt.date:

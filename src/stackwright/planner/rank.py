@@ -84,11 +84,11 @@ def objective_value(s: Sized, q: Question) -> float:
     return per_output
 
 
-def _key(s: Sized, q: Question) -> tuple[float, float, float]:
+def _key(s: Sized, q: Question) -> tuple[float, ...]:
     meets = s.p_meets >= CONFIDENT
     if meets:
-        return (0.0, objective_value(s, q), s.usd_per_hour)
-    return (1.0, -round(s.p_meets, 3), objective_value(s, q))
+        return (0.0, round(objective_value(s, q), 12), s.usd_per_hour, s.metric("e2e_mean_s"))
+    return (1.0, -round(s.p_meets, 3), objective_value(s, q), s.metric("e2e_mean_s"))
 
 
 def _group(s: Sized, q: Question) -> tuple[str, ...]:
