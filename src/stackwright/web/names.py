@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import datetime as dt
+import re
 from typing import Any
 
-from stackwright.web.numbers import count, finite
+from stackwright.web.numbers import ABSENT, count, finite
 
 Document = dict[str, Any]
 
@@ -22,6 +23,7 @@ _PROVIDERS = {
     "vultr": "Vultr",
 }
 _ENGINES = {"vllm": "vLLM", "sglang": "SGLang", "tensorrt-llm": "TensorRT-LLM"}
+_ASIDE = re.compile(r"\s*\([^()]*\)$")
 _CONTRACTS = {
     "reserved_1y": "reserved, 1 year",
     "reserved_3y": "reserved, 3 years",
@@ -58,20 +60,27 @@ def contract_name(identifier: str) -> str:
 
 
 def region_name(identifier: str) -> str:
-    """A region, or that the price list names none."""
-    return "region not stated" if identifier in ("", "unspecified") else identifier
+    """A region, or a dash where the price list names none."""
+    return ABSENT if identifier in ("", "unspecified") else identifier
+
+
+def terms(offer: Document) -> str:
+    """Contract and, where the price list names one, region."""
+    region = str(offer["region"])
+    named = f", {region}" if region not in ("", "unspecified") else ""
+    return contract_name(str(offer["contract"])) + named
+
+
+def chip_short(plan: Document) -> str:
+    """The chip without its maker and without what its name says in brackets."""
+    name, vendor = str(plan["stack"]["chip_name"]), str(plan["stack"]["vendor"])
+    own = name[len(vendor) :].strip() if name.lower().startswith(f"{vendor.lower()} ") else name
+    return _ASIDE.sub("", own) or name
 
 
 def chip_name(plan: Document) -> str:
     """The chip with its maker."""
-    name, vendor = str(plan["stack"]["chip_name"]), str(plan["stack"]["vendor"])
-    return name if name.lower().startswith(vendor.lower()) else f"{vendor} {name}"
-
-
-def chip_short(plan: Document) -> str:
-    """The chip without its maker, for tables that show the maker beside it."""
-    name, vendor = str(plan["stack"]["chip_name"]), str(plan["stack"]["vendor"])
-    return name[len(vendor) :].strip() or name if name.lower().startswith(vendor.lower()) else name
+    return f"{plan['stack']['vendor']} {chip_short(plan)}"
 
 
 def chips(plan: Document) -> str:
@@ -104,7 +113,7 @@ def place(plan: Document) -> str:
     offer = plan["stack"].get("offer")
     if not offer:
         return "no published price"
-    return ", ".join((provider_name(offer["provider"]), contract_name(offer["contract"]), region_name(offer["region"])))
+    return f"{provider_name(offer['provider'])}, {terms(offer)}"
 
 
 def percentile(document: Document) -> str:

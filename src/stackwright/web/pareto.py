@@ -15,7 +15,7 @@ from stackwright.web.scales import LogScale, log_scale
 
 _HEIGHT = 480.0
 _LABEL_GAP = 15.0
-_DEAREST = 300.0  # points dearer than this many times the cheapest are left out
+_DEAREST = 100.0  # points dearer than this many times the cheapest are left out
 Document = dict[str, Any]
 
 
@@ -54,10 +54,10 @@ def pareto_chart(document: Document) -> Html | None:
         _key(colours, first is not None),
         tag(
             "div",
-            tag("div", "USD per million output tokens (log)", class_="axis-title"),
-            _y_axis(axes),
-            _plot(document, axes, by_chip, colours, called, first, dearest),
+            tag("div", "USD per million output tokens (log)", class_="axis-title y"),
             _labels(axes, by_chip, colours),
+            _plot(document, axes, by_chip, colours, called, first, dearest),
+            _y_axis(axes),
             _x_axis(axes),
             tag("div", "tokens per second for one user (log), faster to the right", class_="axis-title x"),
             class_="pareto",
@@ -88,10 +88,10 @@ def _plot(
     tops = _label_tops(axes, by_chip)
     chips = []
     for chip, points in by_chip.items():
-        slot, last = colours[str(points[0]["vendor"])], points[-1]
+        slot, end = colours[str(points[0]["vendor"])], points[0]
         leader = tag(
-            "line", x1=percent_at(axes.left(last)), y1=f"{axes.top(last['usd_per_mtok_output']):.4g}",
-            x2="100%", y2=f"{tops[chip]:.4g}", class_=f"leader s{slot}",
+            "line", x1=percent_at(axes.left(end)), y1=f"{axes.top(end['usd_per_mtok_output']):.4g}",
+            x2=0, y2=f"{tops[chip]:.4g}", class_=f"leader s{slot}",
         )  # fmt: skip
         marks = [
             mark(
@@ -133,7 +133,7 @@ def _limit_line(document: Document, axes: _Axes) -> Html | None:
         return None
     x = axes.x.at(1.0 / tpot)
     flip = x > 60.0
-    words = f"TPOT limit {limit(tpot)} = {significant(1.0 / tpot)} tokens/s"
+    words = f"TPOT limit {limit(tpot)} = {1.0 / tpot:.3g} tokens/s"
     return join(
         tag("line", x1=percent_at(x), x2=percent_at(x), y1=0, y2=_HEIGHT, class_="limit"),
         tag("text", words, x=percent_at(x), dx=-6 if flip else 6, y=12, text_anchor="end" if flip else "start"),
@@ -155,10 +155,7 @@ def _first_mark(axes: _Axes, first: Document | None) -> Html | None:
 
 
 def _y_axis(axes: _Axes) -> Html:
-    marks = [
-        tag("text", significant(t, 1), x="100%", dx=-6, y=f"{axes.top(t) + 4:.4g}", text_anchor="end")
-        for t in axes.y.ticks()
-    ]
+    marks = [tag("text", significant(t, 1), x=6, y=f"{axes.top(t) + 4:.4g}") for t in axes.y.ticks()]
     return tag("svg", *marks, class_="y-axis", height=_HEIGHT, aria_hidden="true")
 
 
@@ -173,14 +170,15 @@ def _labels(axes: _Axes, by_chip: Mapping[str, Sequence[Document]], colours: Map
     marks = []
     for chip, top in _label_tops(axes, by_chip).items():
         slot = colours[str(by_chip[chip][0]["vendor"])]
-        marks += [mark(slot, "8", top), tag("text", chip, x=17, y=f"{top + 4:.4g}", data_chip=chip)]
+        words = tag("text", chip, x="100%", dx=-17, y=f"{top + 4:.4g}", text_anchor="end", data_chip=chip)
+        marks += [tag("svg", mark(slot, "-8", top), x="100%", class_="stretch"), words]
     return tag("svg", *marks, class_="labels", height=_HEIGHT, aria_hidden="true")
 
 
 def _label_tops(axes: _Axes, by_chip: Mapping[str, Sequence[Document]]) -> dict[str, float]:
-    """Heights of the labels: as near to the end of each line as they can be without touching each other."""
-    wanted = {chip: axes.top(points[-1]["usd_per_mtok_output"]) for chip, points in by_chip.items()}
-    order = sorted(wanted, key=lambda chip: (wanted[chip], -axes.left(by_chip[chip][-1])))
+    """Heights of the labels: as near to the slow end of each line as they can be without touching each other."""
+    wanted = {chip: axes.top(points[0]["usd_per_mtok_output"]) for chip, points in by_chip.items()}
+    order = sorted(wanted, key=lambda chip: (wanted[chip], -axes.left(by_chip[chip][0])))
     tops: list[float] = []
     for chip in order:
         tops.append(max(wanted[chip], tops[-1] + _LABEL_GAP if tops else 8.0))

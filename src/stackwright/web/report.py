@@ -11,8 +11,8 @@ from string import Template
 from typing import Any
 
 from stackwright.web import names, sections, sentences
-from stackwright.web.markup import Html, join, tag, text
 from stackwright.web.marks import definitions
+from stackwright.web.markup import Html, join, tag, text
 from stackwright.web.numbers import count, finite, significant
 
 Document = dict[str, Any]

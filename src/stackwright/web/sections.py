@@ -28,6 +28,13 @@ from stackwright.web.waterfall import waterfall
 
 Document = dict[str, Any]
 _MOST_TIED_COMMANDS = 4
+_GLOSSARY = tag(
+    "p",
+    "TTFT: time from sending a request to its first token. TPOT: time per output token after the first. p95: 95 of 100 "
+    "requests are at least this fast. Mtok: a million output tokens unless it says otherwise; the rent is charged to "
+    "output tokens alone.",
+    class_="caption",
+)
 
 
 @dataclass(frozen=True)
@@ -83,7 +90,7 @@ def figures(document: Document) -> Section | None:
         ),
     ]
     why = parts.paragraph("Why this one: ", p["why"], ".", css="why") if p.get("why") else None
-    return _section("figures", "Key figures", "Key figures of the recommended plan", parts.tiles(found), why)
+    return _section("figures", "Key figures", "Key figures of the recommended plan", parts.tiles(found), why, _GLOSSARY)
 
 
 def comparison(document: Document) -> Section | None:
@@ -101,7 +108,8 @@ def comparison(document: Document) -> Section | None:
         )
     changes = [str(c) for c in document["compare"].get("changes", [])]
     changed = join(tag("h3", "What changes"), parts.bullets(changes)) if changes else None
-    return _section("today", "Against today", "Today and the recommendation", tables.comparison(document), changed, lead=lead)
+    table = tables.comparison(document)
+    return _section("today", "Against today", "Today and the recommendation", table, changed, lead=lead)
 
 
 def ranking(document: Document) -> Section | None:
@@ -204,7 +212,8 @@ def latency(document: Document) -> Section | None:
     for x in charts.latencies(p, document):
         of = f" of {limit(x.promised)}" if x.promised is not None else ""
         share = f", {percent(x.share)} of the limit" if x.share is not None else ""
-        shown = join(tag("b", seconds(x.predicted.value)), f"{of} ", tag("span", between(x.predicted, seconds), class_="muted"))
+        interval = tag("span", between(x.predicted, seconds), class_="muted")
+        shown = join(tag("b", seconds(x.predicted.value)), f"{of} ", interval)
         cells += [
             tag("div", x.name, tag("span", share, class_="muted"), class_="name"),
             charts.latency_track(x),
@@ -214,7 +223,8 @@ def latency(document: Document) -> Section | None:
     if first is not None and whole is not None and whole > first:
         tokens = count(document["question"]["workload"].get("output_tokens_mean"))
         pieces = [("first token", first), (f"the other tokens of {tokens}", whole - first)]
-        split = join(tag("b", seconds(whole)), " ", tag("span", f"{seconds(first)} + {seconds(whole - first)}", class_="muted"))
+        sum_of = tag("span", f"{seconds(first)} + {seconds(whole - first)}", class_="muted")
+        split = join(tag("b", seconds(whole)), " ", sum_of)
         cells += [
             tag("div", "mean request: first token, then the rest", class_="name"),
             charts.stacked_track(pieces, seconds),
@@ -261,7 +271,9 @@ def launch(document: Document) -> Section | None:
     )
     tied = [p for p in with_command[1:] if p.get("tied_with_first")][:_MOST_TIED_COMMANDS]
     folded = [
-        parts.fold(f"Instead: {names.chips(p)} with {names.engine(p)}", parts.code_block(p["launch"]["command"].strip()))
+        parts.fold(
+            f"Instead: {names.chips(p)} with {names.engine(p)}", parts.code_block(str(p["launch"]["command"]).strip())
+        )
         for p in tied
     ]
     command = str(first["launch"]["command"]).strip()

@@ -116,7 +116,7 @@ def _run(p: Document, document: Document) -> Html:
         tag("b", f"{names.model_name(str(p['stack']['model']))} ({names.precision(p)})"),
         " on ",
         tag("b", names.chips(p)),
-        f" at {names.provider(p)} ({_terms(p)}) with ",
+        f" at {names.provider(p)} ({names.terms(p['stack']['offer'])}) with ",
         tag("b", names.engine(p)),
         ": ",
         tag("b", f"{usd(cost.value)}\u00a0USD per million output tokens"),
@@ -127,21 +127,18 @@ def _run(p: Document, document: Document) -> Html:
     )
 
 
-def _terms(p: Document) -> str:
-    offer = p["stack"].get("offer") or {}
-    region = str(offer.get("region", ""))
-    named = f", {region}" if region not in ("", "unspecified") else ""
-    return names.contract_name(str(offer.get("contract", ""))) + named
-
-
 def _latency_words(p: Document, document: Document) -> Html:
-    promised = promise(document)
-    found = [f"{x.name} {seconds(x.predicted.value)}" for x in latencies(p, document) if x.predicted.known]
-    predicted = f"Predicted: {' and '.join(found)}" if found else ""
-    if not promised:
-        return join(predicted, ".") if predicted else Html("")
-    kept = f"keeps {promised} with {probability(finite(p['p_meets_slo']))} probability"
-    return join(f"It {kept}." if not predicted else f"{predicted}; it {kept}.")
+    known = [x for x in latencies(p, document) if x.predicted.known]
+    if not known:
+        return Html("")
+    each = [
+        f"{x.name} {seconds(x.predicted.value)}" + (f" (limit {limit(x.promised)})" if x.promised else "")
+        for x in known
+    ]
+    promised = sum(1 for x in known if x.promised)
+    held = {0: "", 1: "; the limit holds", 2: "; both hold"}[promised]
+    chance = f" with {probability(finite(p['p_meets_slo']))} probability" if held else ""
+    return join(f"Predicted {' and '.join(each)}{held}{chance}.")
 
 
 def _ties(plans: list[Document]) -> Html | None:

@@ -35,18 +35,16 @@ def ranking(document: Document) -> Html:
     colours = slots(str(p["stack"]["vendor"]) for p in plans)
     columns = [
         Column("#", number=True),
-        Column("Chips"),
+        Column("Chips", "maker, replicas × layout"),
         Column("Engine", "weights / KV cache"),
-        Column("Layout", "replicas × layout"),
         Column("Cloud", "contract, region"),
         Column("USD", "per hour", number=True),
         Column("USD per Mtok out", "90 % interval"),
-        Column(f"{p95} TTFT", number=True),
-        Column(f"{p95} TPOT", number=True),
+        Column(f"{p95} TTFT", f"{p95} TPOT", number=True),
         Column("Promise", "probability", number=True),
         Column("Use", "of capacity", number=True),
-        Column("J", "per token out", number=True),
-        Column("Price", "read, source"),
+        Column("J", "per token", number=True),
+        Column("Price read", "age, kind of source"),
     ]
     rows: list[Row] = []
     kept = [p for p in plans if p["meets_slo"]]
@@ -62,7 +60,6 @@ def ranking(document: Document) -> Html:
                 p["rank"],
                 _chips(p, slot),
                 two_lines(names.engine(p), _precisions(p)),
-                two_lines(_layout(p), _idle(p)),
                 _where(p),
                 usd(finite(p.get("usd_per_hour"))),
                 tag(
@@ -73,8 +70,7 @@ def ranking(document: Document) -> Html:
                     bar,
                     class_="cost",
                 ),
-                seconds(figure(p.get(f"ttft_{p95}_s")).value),
-                seconds(figure(p.get(f"tpot_{p95}_s")).value),
+                two_lines(*(seconds(figure(p.get(f"{name}_{p95}_s")).value) for name in ("ttft", "tpot"))),
                 probability(finite(p.get("p_meets_slo"))),
                 percent(finite(p.get("utilisation"))),
                 significant(figure(p.get("joules_per_output_token")).value, 2),
@@ -222,7 +218,9 @@ def front_table(points: Sequence[Document], called: dict[str, str]) -> Html:
 def _chips(p: Document, slot: int) -> Html:
     name = join(swatch(slot, solid=bool(p["meets_slo"])), f"{count(p['n_chips'])}\u00a0× {names.chip_short(p)}")
     tied = badge("tied") if p.get("tied_with_first") and p["rank"] != 1 else None
-    return two_lines(name, join(str(p["stack"]["vendor"]), " ", tied))
+    idle = finite(p.get("idle_chips"))
+    spare = f", {idle:.0f} idle" if idle else ""
+    return two_lines(name, join(f"{p['stack']['vendor']}, {_layout(p)}{spare} ", tied))
 
 
 def _precisions(p: Document) -> str:
@@ -234,17 +232,11 @@ def _layout(p: Document) -> str:
     return f"{count(p['replicas'])}\u00a0× {p['stack']['layout']['description']}"
 
 
-def _idle(p: Document) -> str:
-    idle = finite(p.get("idle_chips"))
-    return f"{idle:.0f} idle" if idle else ""
-
-
 def _where(p: Document) -> Html:
     offer = p["stack"].get("offer")
     if not offer:
         return join("no published price")
-    detail = f"{names.contract_name(str(offer['contract']))}, {names.region_name(str(offer['region']))}"
-    return two_lines(names.provider_name(str(offer["provider"])), detail)
+    return two_lines(names.provider_name(str(offer["provider"])), names.terms(offer))
 
 
 def _price(p: Document) -> Html:
@@ -254,7 +246,7 @@ def _price(p: Document) -> Html:
     age = finite(offer.get("price_age_days"))
     read = names.date_name(offer["price_date"]) if offer.get("price_date") else "undated"
     old = age is not None and age > STALE_DAYS
-    days = tag("span", f"{age:.0f} days old", class_="stale" if old else None) if age is not None else None
+    days = tag("span", f"{age:.0f} days", class_="stale" if old else None) if age is not None else None
     weak = offer.get("price_confidence") in ("press", "assumption")
     confidence = tag("span", offer.get("price_confidence"), class_="stale" if weak else None)
     return two_lines(read, join(days, ", " if days else None, confidence))
