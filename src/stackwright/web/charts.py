@@ -13,7 +13,7 @@ from typing import Any
 from stackwright.web import names
 from stackwright.web.marks import legend, mark, slots, swatch
 from stackwright.web.markup import Html, join, tag
-from stackwright.web.numbers import ABSENT, Figure, between, figure, finite, limit, seconds, significant, usd
+from stackwright.web.numbers import ABSENT, Figure, between, figure, finite, limit, seconds, significant, usd_per_mtok
 from stackwright.web.scales import LogScale, log_scale
 
 _ROW_HEIGHT = 26
@@ -66,8 +66,8 @@ def cost_chart(plans: Sequence[Document]) -> Html:
     rows = []
     for p in plans:
         f, slot = figure(p.get("usd_per_mtok_output")), colours[str(p["stack"]["vendor"])]
-        words = f"{names.chips(p)}, {names.place(p)}: {usd(f.value)} USD per million output tokens"
-        shown = join(tag("b", usd(f.value)), " ", tag("span", between(f, usd), class_="muted"))
+        words = f"{names.chips(p)}, {names.place(p)}: {usd_per_mtok(f.value)} USD per million output tokens"
+        shown = join(tag("b", usd_per_mtok(f.value)), " ", tag("span", between(f, usd_per_mtok), class_="muted"))
         rows += [
             tag(
                 "div",
@@ -77,15 +77,15 @@ def cost_chart(plans: Sequence[Document]) -> Html:
                 tag("span", names.provider(p), class_="muted"),
                 class_="name",
             ),
-            track(grid, interval_marks(f, scale, slot, solid=bool(p["meets_slo"]), tip=words), label=words),
             tag("div", shown, class_="num"),
+            track(grid, interval_marks(f, scale, slot, solid=bool(p["meets_slo"]), tip=words), label=words),
         ]
     hollow = tag("li", swatch(0, solid=False), "hollow: misses the promise")
     extra = () if all(p["meets_slo"] for p in plans) else (hollow,)
     axis = axis_row([(scale.at(t), significant(t, 1)) for t in scale.ticks()])
     return join(
         legend(colours, *extra),
-        tag("div", *rows, Html("<div></div>"), axis, Html("<div></div>"), class_="rows"),
+        tag("div", *rows, axis, class_="rows"),
         tag("p", "USD per million output tokens (log axis); line: 90 % interval.", class_="caption"),
     )
 

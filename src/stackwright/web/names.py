@@ -25,10 +25,10 @@ _PROVIDERS = {
 _ENGINES = {"vllm": "vLLM", "sglang": "SGLang", "tensorrt-llm": "TensorRT-LLM"}
 _ASIDE = re.compile(r"\s*\([^()]*\)$")
 _CONTRACTS = {
-    "reserved_1y": "reserved, 1 year",
-    "reserved_3y": "reserved, 3 years",
-    "savings_plan_1y": "savings plan, 1 year",
-    "savings_plan_3y": "savings plan, 3 years",
+    "reserved_1y": "1-year reservation",
+    "reserved_3y": "3-year reservation",
+    "savings_plan_1y": "1-year savings plan",
+    "savings_plan_3y": "3-year savings plan",
 }
 
 

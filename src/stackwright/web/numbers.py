@@ -69,6 +69,15 @@ def usd(x: float | None) -> str:
     return f"{x:,.0f}" if abs(x) >= 1000.0 else f"{x:,.2f}"
 
 
+def usd_per_mtok(x: float | None) -> str:
+    """Dollars per million tokens: two decimals up to ten, then three digits.
+
+    >>> usd_per_mtok(0.3877), usd_per_mtok(18.654), usd_per_mtok(227.49)
+    ('0.39', '18.7', '227')
+    """
+    return usd(x) if x is None or abs(x) < 9.995 else significant(x)
+
+
 def seconds(x: float | None) -> str:
     """A duration in milliseconds below one second.
 

@@ -10,7 +10,7 @@ from stackwright.web import names
 from stackwright.web.charts import percent_at
 from stackwright.web.marks import legend, mark, slots, swatch
 from stackwright.web.markup import Html, join, tag
-from stackwright.web.numbers import figure, finite, limit, seconds, significant, usd
+from stackwright.web.numbers import figure, finite, limit, seconds, significant, usd_per_mtok
 from stackwright.web.scales import LogScale, log_scale
 
 _HEIGHT = 480.0
@@ -146,7 +146,7 @@ def _first_mark(axes: _Axes, first: Document | None) -> Html | None:
     x, y = percent_at(axes.left(first)), axes.top(first["usd_per_mtok_output"])
     tip = (
         f"{first['title']}, planned load\n{significant(first['tokens_per_s_per_user'])} tokens/s per user, "
-        f"{usd(first['usd_per_mtok_output'])} USD per million output tokens"
+        f"{usd_per_mtok(first['usd_per_mtok_output'])} USD per million output tokens"
     )
     return join(
         tag("circle", tag("title", tip), cx=x, cy=f"{y:.4g}", r=8, class_="chosen"),
@@ -210,7 +210,7 @@ def _caption(left_out: int, dearest: float) -> Html:
         "before sizing for the traffic: the ranked plans cost more where replicas are not full."
     )
     if left_out:
-        words += f" {left_out} points above {usd(dearest)} USD are not drawn."
+        words += f" {left_out} points above {usd_per_mtok(dearest)} USD are not drawn."
     return tag("p", words, class_="caption")
 
 
@@ -223,7 +223,7 @@ def _tip(p: Document, called: Mapping[str, str]) -> str:
     return (
         f"{name} ({p['vendor']}) at {where}\n{names.engine_name(str(p['engine']))}, {precision}, {p['layout']}, "
         f"{significant(finite(p['concurrency']))} at once\n{significant(speed)} tokens/s per user "
-        f"({seconds(1.0 / speed)} per token), {usd(p['usd_per_mtok_output'])} USD/Mtok\n"
+        f"({seconds(1.0 / speed)} per token), {usd_per_mtok(p['usd_per_mtok_output'])} USD/Mtok\n"
         f"{'keeps' if p['meets_slo'] else 'misses'} the promise{front}"
     )
 

@@ -22,6 +22,7 @@ from stackwright.web.numbers import (
     seconds,
     significant,
     usd,
+    usd_per_mtok,
 )
 from stackwright.web.pareto import front_points, pareto_chart
 from stackwright.web.waterfall import waterfall
@@ -56,7 +57,7 @@ def figures(document: Document) -> Section | None:
     )
     rent = finite(p.get("usd_per_hour"))
     found = [
-        parts.tile("Cost of output", usd(cost.value), "USD per Mtok", _interval_note(cost, usd)),
+        parts.tile("Cost of output", usd_per_mtok(cost.value), "USD per Mtok", _interval_note(cost, usd_per_mtok)),
         parts.tile(
             "Rent", usd(rent), "USD per hour", f"{usd(_month(rent))} USD per month of 730.5 hours" if rent else None
         ),
@@ -89,8 +90,9 @@ def figures(document: Document) -> Section | None:
             _interval_note(carbon, lambda x: significant(x, 2)) if carbon.known else "no electricity data here",
         ),
     ]
-    why = parts.paragraph("Why this one: ", p["why"], ".", css="why") if p.get("why") else None
-    return _section("figures", "Key figures", "Key figures of the recommended plan", parts.tiles(found), why, _GLOSSARY)
+    why = parts.paragraph("What limits it: ", p["why"], ".", css="why") if p.get("why") else None
+    title = f"Key figures of the {'recommended' if p['meets_slo'] else 'nearest'} plan"
+    return _section("figures", "Key figures", title, parts.tiles(found), why, _GLOSSARY)
 
 
 def comparison(document: Document) -> Section | None:
@@ -106,10 +108,8 @@ def comparison(document: Document) -> Section | None:
             f"The recommended stack costs {usd(abs(a - b))} USD per hour {less} than today's: "
             f"{usd(_month(abs(a - b)))} USD per month."
         )
-    changes = [str(c) for c in document["compare"].get("changes", [])]
-    changed = join(tag("h3", "What changes"), parts.bullets(changes)) if changes else None
     table = tables.comparison(document)
-    return _section("today", "Against today", "Today and the recommendation", table, changed, lead=lead)
+    return _section("today", "Against today", "Today and the recommendation", table, lead=lead)
 
 
 def ranking(document: Document) -> Section | None:
@@ -181,14 +181,15 @@ def rent(document: Document) -> Section | None:
                     parts.two_lines(step.name, step.meaning),
                     charts.step_track(start, step.usd_per_hour, total, kind, words),
                     f"{money:,.{decimals}f}",
-                    usd(cost * share) if cost is not None and share else ("0" if cost is not None else ABSENT),
+                    usd_per_mtok(cost * share) if cost is not None and share else ("0" if cost is not None else ABSENT),
                     percent(share),
                 )
             )
         )
         start += step.usd_per_hour
     whole = charts.step_track(0.0, total, total, "whole", f"Rent: {total:,.{decimals}f} USD per hour")
-    rows.append(parts.Row(("Rent", whole, f"{sum(shown):,.{decimals}f}", usd(cost), percent(1.0)), css="total"))
+    sums = ("Rent", whole, f"{sum(shown):,.{decimals}f}", usd_per_mtok(cost), percent(1.0))
+    rows.append(parts.Row(sums, css="total"))
     columns = [
         parts.Column("What it pays for"),
         parts.Column(""),
@@ -216,8 +217,8 @@ def latency(document: Document) -> Section | None:
         shown = join(tag("b", seconds(x.predicted.value)), f"{of} ", interval)
         cells += [
             tag("div", x.name, tag("span", share, class_="muted"), class_="name"),
-            charts.latency_track(x),
             tag("div", shown, class_="num"),
+            charts.latency_track(x),
         ]
     first, whole = figure(p.get("ttft_mean_s")).value, figure(p.get("e2e_mean_s")).value
     if first is not None and whole is not None and whole > first:
@@ -227,8 +228,8 @@ def latency(document: Document) -> Section | None:
         split = join(tag("b", seconds(whole)), " ", sum_of)
         cells += [
             tag("div", "mean request: first token, then the rest", class_="name"),
-            charts.stacked_track(pieces, seconds),
             tag("div", split, class_="num"),
+            charts.stacked_track(pieces, seconds),
         ]
     percentile = names.percentile(document)
     e2e = figure(p.get(f"e2e_{percentile}_s"))
@@ -260,24 +261,26 @@ def contracts(document: Document) -> Section | None:
 def launch(document: Document) -> Section | None:
     """The command that starts one replica; those of tied plans behind a fold."""
     candidates = document.get("plans") or document.get("unpriced", [])
-    with_command = [p for p in candidates if (p.get("launch") or {}).get("command")]
-    if not candidates or not with_command or with_command[0] is not candidates[0]:
+    if not candidates or not candidates[0].get("launch"):
         return None
-    first = with_command[0]
+    first, with_command = candidates[0], [p for p in candidates if (p.get("launch") or {}).get("command")]
     replicas = count(first["replicas"])
-    lead = (
-        f"Starts one replica with every limit the prediction assumed; the plan runs {replicas}"
-        f"{' behind a load balancer' if replicas != '1' else ''}."
-    )
-    tied = [p for p in with_command[1:] if p.get("tied_with_first")][:_MOST_TIED_COMMANDS]
+    if first["launch"].get("command"):
+        lead = (
+            f"Starts one replica with every limit the prediction assumed; the plan runs {replicas}"
+            f"{' behind a load balancer' if replicas != '1' else ''}."
+        )
+        block = parts.code_block(str(first["launch"]["command"]).strip())
+    else:
+        lead, block = "There is no command for the first plan.", parts.paragraph(str(first["launch"].get("note", "")))
+    tied = [p for p in with_command if p is not first and p.get("tied_with_first")][:_MOST_TIED_COMMANDS]
     folded = [
         parts.fold(
             f"Instead: {names.chips(p)} with {names.engine(p)}", parts.code_block(str(p["launch"]["command"]).strip())
         )
         for p in tied
     ]
-    command = str(first["launch"]["command"]).strip()
-    return _section("launch", "Launch", "How to start it", parts.code_block(command), *folded, lead=lead)
+    return _section("launch", "Launch", "How to start it", block, *folded, lead=lead)
 
 
 def rejected(document: Document) -> Section | None:

@@ -20,6 +20,7 @@ from stackwright.web.numbers import (
     seconds,
     significant,
     usd,
+    usd_per_mtok,
 )
 
 Document = dict[str, Any]
@@ -109,7 +110,7 @@ def recommendation(document: Document) -> list[Html]:
 
 def _run(p: Document, document: Document) -> Html:
     cost = figure(p.get("usd_per_mtok_output"))
-    interval = between(cost, usd)
+    interval = between(cost, usd_per_mtok)
     start = "Run" if p["meets_slo"] else "Nothing found keeps the promise reliably; the nearest is to run"
     return join(
         f"{start} ",
@@ -119,7 +120,7 @@ def _run(p: Document, document: Document) -> Html:
         f" at {names.provider(p)} ({names.terms(p['stack']['offer'])}) with ",
         tag("b", names.engine(p)),
         ": ",
-        tag("b", f"{usd(cost.value)}\u00a0USD per million output tokens"),
+        tag("b", f"{usd_per_mtok(cost.value)}\u00a0USD per million output tokens"),
         f" (90\u00a0% interval {interval}), " if interval else ", ",
         tag("b", f"{usd(finite(p['usd_per_hour']))}\u00a0USD per hour"),
         ". ",
@@ -137,7 +138,8 @@ def _latency_words(p: Document, document: Document) -> Html:
     ]
     promised = sum(1 for x in known if x.promised)
     held = {0: "", 1: "; the limit holds", 2: "; both hold"}[promised]
-    chance = f" with {probability(finite(p['p_meets_slo']))} probability" if held else ""
+    sure = probability(finite(p["p_meets_slo"]))
+    chance = "" if not held else f" with {sure} probability" if p["meets_slo"] else f" with only {sure} probability"
     return join(f"Predicted {' and '.join(each)}{held}{chance}.")
 
 
@@ -145,9 +147,8 @@ def _ties(plans: list[Document]) -> Html | None:
     tied = [p for p in plans[1:] if p.get("tied_with_first")]
     if not tied:
         return None
-    shown = [
-        f"{names.chips(p)} at {names.provider(p)} ({usd(figure(p['usd_per_mtok_output']).value)})" for p in tied[:4]
-    ]
+    costs = [usd_per_mtok(figure(p["usd_per_mtok_output"]).value) for p in tied]
+    shown = [f"{names.chips(p)} at {names.provider(p)} ({cost})" for p, cost in zip(tied[:4], costs, strict=False)]
     more = f" and {len(tied) - 4} more" if len(tied) > 4 else ""
     return join(
         tag("b", "Tied with it"), " within the uncertainty of the prediction: ", "; ".join(shown), more,
@@ -164,9 +165,11 @@ def _caution(p: Document) -> Html | None:
         words.append(f"the price was read {age:.0f} days ago")
     if offer.get("price_confidence") in ("press", "assumption"):
         words.append(f"the price is weakly sourced ({offer['price_confidence']})")
-    if not words:
-        return None
-    return join(tag("b", "Check first:"), " ", " and ".join(words), "; ask for a quote.")
+    if words:
+        words[-1] += "; ask for a quote"
+    if offer.get("contract") == "spot":
+        words.append("spot capacity can be taken away at short notice")
+    return join(tag("b", "Check first:"), " ", ". ".join(w[:1].upper() + w[1:] for w in words), ".") if words else None
 
 
 def promise_rule(document: Document) -> str:

@@ -22,6 +22,7 @@ from stackwright.web.numbers import (
     seconds,
     significant,
     usd,
+    usd_per_mtok,
 )
 from stackwright.web.parts import Column, Row, badge, table, two_lines
 
@@ -44,7 +45,7 @@ def ranking(document: Document) -> Html:
         Column("Promise", "probability", number=True),
         Column("Use", "of capacity", number=True),
         Column("J", "per token", number=True),
-        Column("Price read", "age, kind of source"),
+        Column("Price read", "age, source"),
     ]
     rows: list[Row] = []
     kept = [p for p in plans if p["meets_slo"]]
@@ -64,9 +65,9 @@ def ranking(document: Document) -> Html:
                 usd(finite(p.get("usd_per_hour"))),
                 tag(
                     "div",
-                    tag("b", usd(cost.value)),
+                    tag("b", usd_per_mtok(cost.value)),
                     " ",
-                    tag("span", between(cost, usd), class_="muted"),
+                    tag("span", between(cost, usd_per_mtok), class_="muted"),
                     bar,
                     class_="cost",
                 ),
@@ -159,7 +160,7 @@ def comparison(document: Document) -> Html:
     ]  # fmt: skip
     measured: list[tuple[str, str, Callable[[float | None], str]]] = [
         ("USD per hour", "usd_per_hour", usd),
-        ("USD per million output tokens", "usd_per_mtok_output", usd),
+        ("USD per million output tokens", "usd_per_mtok_output", usd_per_mtok),
         (f"{p95} TTFT", f"ttft_{p95}_s", seconds),
         (f"{p95} TPOT", f"tpot_{p95}_s", seconds),
         ("Joules per output token", "joules_per_output_token", lambda x: significant(x, 2)),
@@ -200,7 +201,7 @@ def front_table(points: Sequence[Document], called: dict[str, str]) -> Html:
         Row(
             (
                 significant(finite(p["tokens_per_s_per_user"])),
-                usd(finite(p["usd_per_mtok_output"])),
+                usd_per_mtok(finite(p["usd_per_mtok_output"])),
                 called.get(p["chip"], p["chip"]),
                 names.engine_name(str(p["engine"])),
                 str(p["weight_precision"]).upper(),
@@ -236,7 +237,9 @@ def _where(p: Document) -> Html:
     offer = p["stack"].get("offer")
     if not offer:
         return join("no published price")
-    return two_lines(names.provider_name(str(offer["provider"])), names.terms(offer))
+    contract, _, region = names.terms(offer).partition(", ")
+    detail = join(contract, ", ", tag("span", region, class_="whole-word")) if region else contract
+    return two_lines(names.provider_name(str(offer["provider"])), detail)
 
 
 def _price(p: Document) -> Html:
