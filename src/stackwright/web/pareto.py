@@ -10,7 +10,7 @@ from stackwright.web import names
 from stackwright.web.charts import percent_at
 from stackwright.web.marks import legend, mark, slots, swatch
 from stackwright.web.markup import Html, join, tag
-from stackwright.web.numbers import figure, finite, limit, seconds, significant, usd_per_mtok
+from stackwright.web.numbers import count, figure, finite, limit, seconds, significant, usd_per_mtok
 from stackwright.web.scales import LogScale, log_scale
 
 _HEIGHT = 480.0
@@ -222,8 +222,8 @@ def _tip(p: Document, called: Mapping[str, str]) -> str:
     front = ", best of all chips" if p.get("on_front") else ""
     return (
         f"{name} ({p['vendor']}) at {where}\n{names.engine_name(str(p['engine']))}, {precision}, {p['layout']}, "
-        f"{significant(finite(p['concurrency']))} at once\n{significant(speed)} tokens/s per user "
-        f"({seconds(1.0 / speed)} per token), {usd_per_mtok(p['usd_per_mtok_output'])} USD/Mtok\n"
+        f"{count(p['concurrency'])} at once\n{significant(speed)} tokens/s per user "
+        f"({seconds(1.0 / speed)} per token)\n{usd_per_mtok(p['usd_per_mtok_output'])} USD/Mtok\n"
         f"{'keeps' if p['meets_slo'] else 'misses'} the promise{front}"
     )
 

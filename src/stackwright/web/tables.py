@@ -206,7 +206,7 @@ def front_table(points: Sequence[Document], called: dict[str, str]) -> Html:
                 names.engine_name(str(p["engine"])),
                 str(p["weight_precision"]).upper(),
                 p["layout"],
-                significant(finite(p["concurrency"])),
+                count(p["concurrency"]),
                 names.provider_name(str(p["provider"])),
                 "keeps" if p["meets_slo"] else "misses",
             )
