@@ -85,7 +85,7 @@ def document(**changes: object) -> Document:
         "unpriced": [],
         "assumptions": ["constants are uncalibrated: intervals are wide", "percentiles are unvalidated"],
         "rejected_by_reason": {"does not fit": 2},
-        "rejected": [{"stack": {"chip": "l4", "engine": "vllm", "layout": "bf16 tp1"}, "reason": "does not fit: 60 GB"}],
+        "rejected": [{"stack": {"chip": "l4", "engine": "vllm", "layout": "bf16 tp1"}, "reason": "does not fit"}],
         "front": front() + front("mi300x", "AMD"),
         **changes,
     }  # fmt: skip

@@ -81,12 +81,4 @@
       setTimeout(() => { button.textContent = "Copy"; }, 2000);
     });
   }
-
-  // On paper everything is open.
-  window.addEventListener("beforeprint", () => {
-    for (const d of document.querySelectorAll("details:not([open])")) { d.open = true; d.dataset.closed = ""; }
-  });
-  window.addEventListener("afterprint", () => {
-    for (const d of document.querySelectorAll("details[data-closed]")) { d.open = false; delete d.dataset.closed; }
-  });
 })();

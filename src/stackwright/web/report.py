@@ -49,7 +49,7 @@ def render_report(document: Document, generated: dt.date | None = None) -> str:
     found = [p for p in parts if p is not None]
     model = names.model_name(str(document["question"]["model"]))
     return Template(_resource("page.html")).substitute(
-        title=text(f"{model}: the stack at the lowest cost"),
+        title=text(f"Stackwright plan: {model}"),
         policy=text(f"default-src 'none'; style-src 'unsafe-inline'; script-src 'sha256-{digest}'"),
         style=style,
         script=script,
