@@ -109,12 +109,12 @@ class Model:
     @property
     def head_parameters(self) -> float:
         """Parameters read to produce logits (the embedding once more when tied)."""
-        return float(self.vocabulary * self.hidden)
+        return 1.0 * self.vocabulary * self.hidden
 
     @property
     def embedding_parameters(self) -> float:
         """Embedding plus output head, stored once when tied."""
-        return self.head_parameters * (1 if self.tied_embeddings else 2)
+        return self.head_parameters * (2.0 - self.tied_embeddings)
 
     @property
     def parameters(self) -> float:

@@ -7,7 +7,6 @@ Transformer Inference", arXiv 2211.05102, section 2) and count 2 FLOP per multip
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
@@ -18,6 +17,7 @@ from numpy.typing import NDArray
 from stackwright.llm.architecture import Attention, Experts, FeedForward, Matrix, Model, Role
 
 Array = NDArray[np.float64]
+_ALL_EXPERTS = 1.0 - 1e-15
 OperatorKind = Literal["gemm", "attention_decode", "attention_prefill", "expert_gemm"]
 
 
@@ -58,7 +58,7 @@ class Operator:
 
     name: str
     kind: OperatorKind
-    layers: int
+    layers: float | Array
     flops: Mapping[Role, Array]
     weight_bytes: Array | float = 0.0
     kv_bytes: Array | float = 0.0
@@ -66,7 +66,7 @@ class Operator:
 
 def kv_shard(attention: Attention, tensor: Array) -> Array:
     """Ranks over which the cache of one layer is split: at most the key-value heads, 1 for a latent cache."""
-    return np.minimum(tensor, float(attention.kv_heads))
+    return np.minimum(tensor, attention.kv_heads)
 
 
 def held_parameters(matrix: Matrix, attention: Attention, tensor: Array) -> Array:
@@ -84,10 +84,9 @@ def experts_hit(experts: Experts, tokens: Array) -> Array:
     Each token picks k different experts of E, uniformly and independently of the other tokens; k for one
     token.
     """
-    n = float(experts.n_experts)
-    if experts.top_k >= experts.n_experts:
-        return n * np.ones_like(tokens)
-    return -n * np.expm1(tokens * math.log1p(-experts.top_k / n))
+    share = np.minimum(experts.top_k / experts.n_experts, _ALL_EXPERTS)
+    hit: Array = -experts.n_experts * np.expm1(tokens * np.log1p(-share))
+    return hit
 
 
 def operators(
@@ -112,7 +111,7 @@ def _projections(a: Attention, shape: StepShape, shard: Shard, width: Mapping[Ro
     weight_bytes: Array | float = 0.0
     flops: dict[Role, Array] = {}
     for m in a.matrices:
-        if m.role == "norm" or not m.parameters:
+        if m.role == "norm" or not np.any(m.parameters):
             continue
         held = held_parameters(m, a, shard.tensor)
         weight_bytes = weight_bytes + held * width[m.role]
@@ -122,7 +121,7 @@ def _projections(a: Attention, shape: StepShape, shard: Shard, width: Mapping[Ro
 
 
 def _attention(a: Attention, shape: StepShape, shard: Shard, kv_bytes: Array) -> Operator:
-    context = shape.context if a.window is None else np.minimum(shape.context, float(a.window))
+    context = shape.context if a.window is None else np.minimum(shape.context, a.window)
     pairs = shape.tokens * context
     suffix = "" if a.name in ("attention", "mla") else f" ({a.name.split('_')[0]})"
     if shape.prefill:
@@ -149,7 +148,7 @@ def _experts(e: Experts, shape: StepShape, shard: Shard, width: Mapping[Role, Ar
         {"expert": (2.0 * e.top_k * held) * tokens},
         experts_hit(e, tokens) * (held * width["expert"]),
     )
-    if not e.shared_parameters:
+    if not np.any(e.shared_parameters):
         return [routed]
     shared = e.shared_parameters / shard.group
     return [

@@ -18,6 +18,7 @@ from stackwright.llm import Model, weight_bytes_per_parameter, weight_format
 from stackwright.llm.architecture import Role
 from stackwright.llm.operators import Shard
 from stackwright.llm.precision import BYTES_PER_ELEMENT
+from stackwright.llm.stack import stack, take
 from stackwright.performance.constants import Constants, Theta
 from stackwright.performance.layout import Layout
 
@@ -43,7 +44,10 @@ class Candidate:
 
 @dataclass(frozen=True)
 class Candidates:
-    """Candidates of one model as arrays of shape (n, 1); `theta` holds the constants (SI units)."""
+    """Candidates as arrays of shape (n, 1); `theta` holds the constants (SI units).
+
+    `model` is the one model of all, or several stacked row by row (`llm.stack`).
+    """
 
     model: Model
     entries: tuple[Candidate, ...]
@@ -76,7 +80,7 @@ class Candidates:
     @property
     def stage_share(self) -> Array:
         """Share of the layers that the longest pipeline stage holds: ceil(L / pp) / L."""
-        layers = float(self.model.layers)
+        layers = self.model.layers
         return np.ceil(layers / self.pipeline) / layers
 
     def take(self, rows: NDArray[np.int64]) -> Candidates:
@@ -89,7 +93,7 @@ class Candidates:
                 return {k: pick(v) for k, v in value.items()}
             if isinstance(value, Shard):
                 return Shard(*(getattr(value, f.name)[rows] for f in fields(Shard)))
-            return value
+            return take(value, rows) if isinstance(value, Model) else value
 
         chosen: dict[str, Any] = {f.name: pick(getattr(self, f.name)) for f in fields(self)}
         chosen["entries"] = tuple(self.entries[int(i)] for i in rows)
@@ -100,9 +104,10 @@ class Candidates:
         return replace(self, theta={**self.theta, constant: self.theta[constant] * np.exp(delta_ln)})
 
 
-def candidates(model: Model, entries: Sequence[Candidate], constants: Constants) -> Candidates:
-    """Arrays for `entries`, which must be valid layouts of `model`."""
+def candidates(model: Model | Sequence[Model], entries: Sequence[Candidate], constants: Constants) -> Candidates:
+    """Arrays for `entries`, which must be valid layouts of `model`: one model for all, or one for each."""
     rows = tuple(entries)
+    models = [model] * len(rows) if isinstance(model, Model) else list(model)
 
     def column(get: Callable[[Candidate], float]) -> Array:
         return np.array([[float(get(r))] for r in rows])
@@ -112,7 +117,7 @@ def candidates(model: Model, entries: Sequence[Candidate], constants: Constants)
     link_in = column(lambda r: r.chip.link.scale_up_bytes_per_s)
     link_out = column(lambda r: r.chip.link.scale_out_bytes_per_s)
     return Candidates(
-        model=model,
+        model=stack(models),
         entries=rows,
         shard=Shard(
             tensor=column(lambda r: r.layout.tp),
@@ -121,9 +126,9 @@ def candidates(model: Model, entries: Sequence[Candidate], constants: Constants)
         ),
         pipeline=column(lambda r: r.layout.pp),
         expert_ranks=column(lambda r: r.layout.ep),
-        bytes_per_parameter={role: column(partial(_bytes_per_parameter, model, role)) for role in _ROLES},
+        bytes_per_parameter={role: _by_role(models, rows, partial(_bytes_per_parameter, role)) for role in _ROLES},
         kv_bytes=column(lambda r: BYTES_PER_ELEMENT[r.layout.kv_precision]),
-        peak_flops={role: column(partial(_peak, model, role)) for role in _ROLES},
+        peak_flops={role: _by_role(models, rows, partial(_peak, role)) for role in _ROLES},
         bandwidth=column(lambda r: r.chip.memory.bandwidth_bytes_per_s),
         link_bytes_per_s=np.where(outside, link_out, link_in),
         latency_ratio=np.where(outside, ratio, 1.0),
@@ -138,11 +143,15 @@ def candidates(model: Model, entries: Sequence[Candidate], constants: Constants)
     )
 
 
-def _bytes_per_parameter(model: Model, role: Role, r: Candidate) -> float:
+def _by_role(models: Sequence[Model], rows: Sequence[Candidate], get: Callable[[Model, Candidate], float]) -> Array:
+    return np.array([[get(m, r)] for m, r in zip(models, rows, strict=True)])
+
+
+def _bytes_per_parameter(role: Role, model: Model, r: Candidate) -> float:
     return weight_bytes_per_parameter(model, r.layout.weight_precision, role)
 
 
-def _peak(model: Model, role: Role, r: Candidate) -> float:
+def _peak(role: Role, model: Model, r: Candidate) -> float:
     return peak_flops(model, r.chip, r.layout.weight_precision, role)
 
 

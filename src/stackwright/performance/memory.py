@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import reduce
 
 import numpy as np
 from numpy.typing import NDArray
@@ -64,10 +65,10 @@ def weight_bytes_per_chip(c: Candidates) -> Array:
 def memory_budget(c: Candidates) -> MemoryBudget:
     """The memory budget of every candidate, in bytes per chip."""
     m = c.model
-    dense = [f.parameters / 3.0 / m.hidden for f in m.feed_forwards]
-    routed = [e.top_k * e.expert_parameters / 3.0 / m.hidden for e in m.experts]
+    widths = [np.asarray(f.parameters / 3.0 / m.hidden) for f in m.feed_forwards]
+    widths += [np.asarray(e.top_k * e.expert_parameters / 3.0 / m.hidden) for e in m.experts]
     # Gate and up of every token of the group, spread over the group: per rank's token, over its tensor ranks.
-    widest = 2.0 * max(dense + routed) / c.shard.tensor
+    widest = 2.0 * reduce(np.maximum, widths) / c.shard.tensor
     per_token = c.theta["activation_elements_per_token"] * m.hidden + widest
     activations = c.max_batched_tokens * per_token * BYTES_PER_ACTIVATION
     return MemoryBudget(
@@ -86,7 +87,7 @@ def kv_bytes_per_sequence(c: Candidates, context: Array | float) -> Array:
     """
     total: Array = np.zeros_like(c.bandwidth)
     for a in c.model.attentions:
-        tokens = np.asarray(context if a.window is None else np.minimum(context, float(a.window)))
+        tokens = np.asarray(context if a.window is None else np.minimum(context, a.window))
         total = total + a.layers * a.kv_elements * tokens / kv_shard(a, c.shard.tensor)
     return total * c.kv_bytes * c.stage_share
 

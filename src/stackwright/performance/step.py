@@ -102,7 +102,7 @@ def _operator(c: Candidates, op: Operator) -> Part:
     memory_s = n_bytes / (c.bandwidth * c.theta[_MEMORY_CONSTANT[op.kind]])
     efficiency = c.theta[_COMPUTE_CONSTANT[op.kind]]
     compute_s = _total([flops / (c.peak_flops[role] * efficiency) for role, flops in op.flops.items()])
-    layers: Array | float = float(op.layers)
+    layers = op.layers
     if op.kind == "expert_gemm":
         layers = layers * (1.0 + c.theta["expert_imbalance"] * np.log2(c.expert_ranks))
     return Part(
@@ -135,7 +135,7 @@ def _collectives(c: Candidates, shape: StepShape) -> tuple[Array, Array]:
     met, exchanges = _exchange(c)
     latency_a, byte_a = all_reduce_s(np.ones_like(rate), c.shard.tensor, latency_s, rate)
     latency_f, byte_f = all_reduce_s(met, c.shard.group, exchanges * latency_s, rate)
-    hops, layers = c.pipeline - 1.0, float(c.model.layers)
+    hops, layers = c.pipeline - 1.0, c.model.layers
     latency = layers * (latency_a + latency_f) + hops * latency_s
     byte_s = layers * (byte_a + byte_f) + hops / rate
     return latency, shape.tokens * (c.model.hidden * BYTES_PER_ACTIVATION * byte_s)
@@ -143,7 +143,7 @@ def _collectives(c: Candidates, shape: StepShape) -> tuple[Array, Array]:
 
 def _exchange(c: Candidates) -> tuple[Array, Array]:
     """Tokens that a rank's feed-forward meets per token of its own, and messages per exchange (1 or 2)."""
-    top_k = max((e.top_k for e in c.model.experts), default=1)
+    top_k = c.model.experts[0].top_k if c.model.experts else 1
     split = c.expert_ranks > 1.0
     share = np.where(split, 1.0 - (1.0 - 1.0 / c.expert_ranks) ** top_k, 1.0)
     many = c.shard.data > 1.0
@@ -153,7 +153,7 @@ def _exchange(c: Candidates) -> tuple[Array, Array]:
 def _overheads(c: Candidates) -> list[Part]:
     """Fixed times of a step: kernels, expert dispatch, latent attention, host."""
     m, theta, zero = c.model, c.theta, np.zeros_like(c.bandwidth)
-    shared_layers = sum(e.layers for e in m.experts if e.shared_parameters)
+    shared_layers = sum(e.layers * np.sign(e.shared_parameters) for e in m.experts)
     kernels = m.layers * theta["kernels_per_layer"] + shared_layers * theta["kernels_shared_experts"]
     found = [
         ("kernel overhead", kernels * theta["kernel_overhead_s"]),

@@ -1,0 +1,122 @@
+"""Many models as one: the counts of each become a row of an array, so that one evaluation serves them all.
+
+The formulas of the step time broadcast; they do not mind whether a count is a number or a column of numbers. A kind of
+layer that a model lacks has zero layers in its row.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import fields, is_dataclass, replace
+from typing import Any, TypeVar, cast
+
+import numpy as np
+from numpy.typing import NDArray
+
+from stackwright.llm.architecture import Attention, Experts, FeedForward, Matrix, Model, Role, Shard
+
+Array = NDArray[np.float64]
+T = TypeVar("T", Attention, FeedForward, Experts)
+R = TypeVar("R")
+
+
+def stack(models: Sequence[Model]) -> Model:
+    """One model whose counts are arrays of shape (n, 1), row i from `models[i]`; one distinct model stays as it is.
+
+    Only counts are stacked: `id`, `native_precision` and `family` are those of the first and mean nothing.
+    """
+    if all(m is models[0] for m in models):
+        return models[0]
+
+    def column(get: Callable[[Model], float]) -> Any:
+        return np.array([[float(get(m))] for m in models])
+
+    return replace(
+        models[0],
+        hidden=column(lambda m: m.hidden),
+        vocabulary=column(lambda m: m.vocabulary),
+        layers=column(lambda m: m.layers),
+        attentions=_attentions(models),
+        feed_forwards=_feed_forwards(models),
+        experts=_experts(models),
+        norm_parameters=column(lambda m: m.norm_parameters),
+        tied_embeddings=column(lambda m: m.tied_embeddings),
+    )
+
+
+def take(stacked: R, rows: NDArray[np.int64]) -> R:
+    """The given rows of a stacked model (or of a part of one); a model that is not stacked is returned as it is."""
+    if isinstance(stacked, np.ndarray):
+        return cast(R, stacked[rows]) if stacked.ndim == 2 else stacked
+    if isinstance(stacked, tuple):
+        return cast(R, tuple(take(v, rows) for v in stacked))
+    if is_dataclass(stacked) and not isinstance(stacked, type):
+        return cast(R, replace(stacked, **{f.name: take(getattr(stacked, f.name), rows) for f in fields(stacked)}))
+    return stacked
+
+
+def _columns(parts: Sequence[T | None], empty: dict[str, float], names: Sequence[str]) -> dict[str, Any]:
+    """Columns of numeric fields; `empty` where a model has no such part."""
+    return {name: np.array([[float(empty[name] if p is None else getattr(p, name))] for p in parts]) for name in names}
+
+
+def _attentions(models: Sequence[Model]) -> tuple[Attention, ...]:
+    """One slot per kind of attention: plain, latent, sliding window."""
+    found = []
+    for name, kind, windowed in (
+        ("attention", "gqa", False),
+        ("mla", "mla", False),
+        ("sliding_attention", "gqa", True),
+    ):
+        parts = [_first(m.attentions, kind, windowed) for m in models]
+        first = next((p for p in parts if p is not None), None)
+        if first is None:
+            continue
+        numbers = ("layers", "kv_elements", "kv_heads", "heads", "prefill_flops_per_pair", "decode_flops_per_pair")
+        empty = dict.fromkeys(numbers, 0.0) | {"kv_heads": 1.0, "heads": 1.0}
+        window: Any = np.array([[np.inf if p is None or p.window is None else float(p.window)] for p in parts])
+        matrices = _matrices([p.matrices if p else () for p in parts])
+        columns = _columns(parts, empty, numbers)
+        found.append(replace(first, name=name, matrices=matrices, window=window if windowed else None, **columns))
+    return tuple(found)
+
+
+def _matrices(parts: Sequence[Sequence[Matrix]]) -> tuple[Matrix, ...]:
+    """Matrices of one role and sharding added up."""
+    kinds: dict[tuple[Role, Shard], None] = {}
+    for matrices in parts:
+        kinds.update(dict.fromkeys((m.role, m.shard) for m in matrices))
+    return tuple(
+        Matrix(
+            f"{role} ({shard})",
+            role,
+            cast(
+                float, np.array([[sum(m.parameters for m in p if (m.role, m.shard) == (role, shard))] for p in parts])
+            ),
+            shard,
+        )
+        for role, shard in kinds
+    )
+
+
+def _feed_forwards(models: Sequence[Model]) -> tuple[FeedForward, ...]:
+    parts = [m.feed_forwards[0] if m.feed_forwards else None for m in models]
+    first = next((p for p in parts if p is not None), None)
+    if first is None:
+        return ()
+    layers: Any = np.array([[float(p.layers if p else 0)] for p in parts])
+    return (replace(first, layers=layers, matrices=_matrices([p.matrices if p else () for p in parts])),)
+
+
+def _experts(models: Sequence[Model]) -> tuple[Experts, ...]:
+    parts = [m.experts[0] if m.experts else None for m in models]
+    first = next((p for p in parts if p is not None), None)
+    if first is None:
+        return ()
+    numbers = ("layers", "n_experts", "top_k", "expert_parameters", "shared_parameters", "router_parameters")
+    empty = dict.fromkeys(numbers, 0.0) | {"n_experts": 2.0, "top_k": 1.0}
+    return (replace(first, **_columns(parts, empty, numbers)),)
+
+
+def _first(parts: Sequence[Attention], kind: str, windowed: bool) -> Attention | None:
+    return next((p for p in parts if p.kind == kind and (p.window is not None) == windowed), None)
