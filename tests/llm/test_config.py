@@ -29,7 +29,7 @@ def test_a_missing_file_says_what_to_give(tmp_path):
 
 
 def test_an_unknown_architecture_is_refused_with_the_known_ones():
-    with pytest.raises(UnsupportedError, match="mamba.*llama"):
+    with pytest.raises(UnsupportedError, match=r"mamba.*llama"):
         parse_config({"model_type": "mamba"}, "m")
     with pytest.raises(UnsupportedError, match="'nothing'"):
         parse_config({}, "m")

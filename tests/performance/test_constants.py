@@ -26,7 +26,9 @@ def written(tmp_path, value="1.0", effects="{}"):
 
 def test_every_shipped_constant_has_unit_meaning_source_and_is_within_bounds():
     for c in load_constants().entries.values():
-        assert c.unit and len(c.meaning) > 10 and len(c.source) > 10
+        assert c.unit
+        assert len(c.meaning) > 10
+        assert len(c.source) > 10
         assert c.low <= c.value <= c.high
         assert c.sd >= 0
 

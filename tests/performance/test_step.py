@@ -43,7 +43,8 @@ def test_parts_sum_to_the_step(name, layout, shape):
         float(s.seconds.flat[0]), rel=1e-12
     )
     assert s.part_s("") == pytest.approx(s.seconds, rel=1e-12)
-    assert np.all(s.fixed_s > 0) and np.all(s.fixed_s < s.seconds)
+    assert np.all(s.fixed_s > 0)
+    assert np.all(s.fixed_s < s.seconds)
 
 
 @pytest.mark.parametrize(("name", "layout"), CASES)
