@@ -65,8 +65,9 @@ class Catalog:
         """Offers of a chip with the price in force for each contract and region.
 
         The newest price on or before `as_of` wins (of one day, the best sourced); an assumption never hides a
-        price that somebody read. The `regions` of a returned price are those where it is the one in force (within `regions` when given). Sorted by USD per chip-hour. None leaves a
-        filter out; a cloud, contract or region that the catalogue does not know raises `UnknownIdError`.
+        price that somebody read. The `regions` of a returned price are those where it is the one in force (within
+        `regions` when given). Sorted by USD per chip-hour. None leaves a filter out; a cloud, contract or region
+        that the catalogue does not know raises `UnknownIdError`.
         """
         wanted_chip = self.chip(chip).id
         wanted_providers = _wanted("cloud", providers, self.places)

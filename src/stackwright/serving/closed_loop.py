@@ -26,7 +26,7 @@ from numpy.typing import NDArray
 from stackwright.performance import Candidates
 from stackwright.serving.latency import E2eDistribution, TpotDistribution, TtftDistribution
 from stackwright.serving.phases import Phases, mean_batch, phases, stall_s
-from stackwright.serving.tokens import prompt_tokens
+from stackwright.serving.traffic import Traffic, traffic
 from stackwright.workload import Workload
 
 Array = NDArray[np.float64]
@@ -61,7 +61,7 @@ class Waves:
 
     together: Array
     locked: Array
-    first: float
+    first: Array
 
     @property
     def burst_share(self) -> Array:
@@ -69,13 +69,14 @@ class Waves:
         return self.first + (1.0 - self.first) * self.locked
 
 
-def closed_loop(c: Candidates, w: Workload, concurrency: Array) -> Service:
+def closed_loop(c: Candidates, w: Workload | Traffic, concurrency: Array) -> Service:
     """Serve `concurrency` users per replica, shape broadcastable to (candidates, loads)."""
-    theta, osl = c.theta, w.output.mean
+    t = traffic(w)
+    theta, osl = c.theta, t.output_mean
     offered = np.maximum(concurrency / c.shard.data, 1e-9) + np.zeros_like(c.bandwidth)
-    ph = phases(c, w, offered)
+    ph = phases(c, t, offered)
     others = np.maximum(ph.running - 1.0, 0.0)
-    wave = waves(c, w, ph)
+    wave = waves(c, t, ph)
     stalls = foreign_prompts(ph, wave, others)
     stall = stall_s(c, ph, mean_batch(ph.running / osl))
     tpot = ph.decode.seconds + theta["prefill_stall_share"] * stalls / osl * stall
@@ -86,9 +87,9 @@ def closed_loop(c: Candidates, w: Workload, concurrency: Array) -> Service:
     tie = chi * shared_step_s(ph, wave.together)
     rho = ph.running * stall / cycle
     residual = others * stall * rho / (ph.running + rho)
-    filled, budget_s = budget_load(c, w, ph)
+    filled, budget_s = budget_load(c, t, ph)
     crowded = others * budget_s * filled / (others * np.maximum(1.0 - filled, 0.0) + np.maximum(filled, 1e-12))
-    queue = chi * theta["queue_weight"] * 0.5 * (1.0 + w.input.cv**2) * (residual + crowded)
+    queue = chi * theta["queue_weight"] * 0.5 * (1.0 + t.input_cv**2) * (residual + crowded)
     soonest, latest = burst_window(c, ph)
     soonest, latest = np.maximum(chi * soonest - tie, 0.0), np.maximum(chi * latest - tie, 0.0)
     waits = {
@@ -108,11 +109,11 @@ def closed_loop(c: Candidates, w: Workload, concurrency: Array) -> Service:
         wait_probability=np.clip(rho, 0.0, 1.0),
         burst_share=share + 0.0 * tpot,
         burst_s=latest,
-        input=w.input,
+        traffic=t,
         burst_from_s=soonest,
     )
-    tpot_distribution = TpotDistribution(tpot, tpot_sd(c, w, stall, stalls))
-    e2e = E2eDistribution(ttft, tpot_distribution, w.output)
+    tpot_distribution = TpotDistribution(tpot, tpot_sd(c, t, stall, stalls))
+    e2e = E2eDistribution(ttft, tpot_distribution, t)
     users = offered * c.shard.data
     return Service(
         phases=ph,
@@ -126,13 +127,13 @@ def closed_loop(c: Candidates, w: Workload, concurrency: Array) -> Service:
     )
 
 
-def tpot_sd(c: Candidates, w: Workload, stall: Array, prompts: Array) -> Array:
+def tpot_sd(c: Candidates, t: Traffic, stall: Array, prompts: Array) -> Array:
     """Standard deviation of TPOT over requests: a Poisson number of foreign prompts of random length."""
-    scale = c.theta["prefill_stall_share"] * stall / w.output.mean
-    return scale * np.sqrt(prompts * (1.0 + w.input.cv**2))
+    scale = c.theta["prefill_stall_share"] * stall / t.output_mean
+    return scale * np.sqrt(prompts * (1.0 + t.input_cv**2))
 
 
-def waves(c: Candidates, w: Workload, ph: Phases) -> Waves:
+def waves(c: Candidates, w: Workload | Traffic, ph: Phases) -> Waves:
     """How closely users keep together from round to round.
 
     All send at once at the start. In round j their requests end over about sqrt(12 j) cv O decode steps (the
@@ -140,17 +141,19 @@ def waves(c: Candidates, w: Workload, ph: Phases) -> Waves:
     rounds is taken as (2 sqrt(J) - 1)/J. Prompts of one step keep together when decoding waits for prompts; a
     chunked engine decodes meanwhile, so that each budget of k prompts gets a step of its own.
     """
-    osl, later = w.output.mean, np.inf if w.rounds is None else max(w.rounds - 1.0, 0.0)
-    closeness = (2.0 * np.sqrt(later) - 1.0) / later if 1.0 <= later < np.inf else float(later < 1.0)
-    steps = np.sqrt(12.0) * w.output.cv * osl / closeness if closeness and w.output.cv else 0.0
-    if w.output.cv and not closeness:
-        steps = osl
-    spread = np.maximum(np.clip(steps, 1.0, max(osl, 1.0)), np.where(c.chunked, _groups(c, ph), 1.0))
+    t = traffic(w)
+    osl, cv = np.asarray(t.output_mean), np.asarray(t.output_cv)
+    later = np.maximum(np.asarray(t.rounds) - 1.0, 0.0)
+    many = np.clip(later, 1.0, 1e9)
+    closeness = np.where(later < 1.0, 1.0, np.where(np.isinf(later), 0.0, (2.0 * np.sqrt(many) - 1.0) / many))
+    drifting = np.sqrt(12.0) * cv * osl / np.maximum(closeness, 1e-12)
+    steps = np.where(cv == 0.0, 0.0, np.where(closeness > 0.0, drifting, osl))
+    spread = np.maximum(np.clip(steps, 1.0, np.maximum(osl, 1.0)), np.where(c.chunked, _groups(c, ph), 1.0))
     together = 1.0 + np.maximum(ph.running - 1.0, 0.0) / spread
     queued = ph.running - ph.prompts_per_batch
     beyond = np.maximum(together - ph.prompts_per_batch, 0.0)
     locked = np.where(queued > 0.0, beyond / np.where(queued > 0.0, queued, 1.0), 1.0 / spread)
-    return Waves(together, np.clip(locked, 0.0, 1.0), 0.0 if np.isinf(later) else 1.0 / (later + 1.0))
+    return Waves(together, np.clip(locked, 0.0, 1.0), 1.0 / (later + 1.0))
 
 
 def _groups(c: Candidates, ph: Phases) -> Array:
@@ -192,12 +195,12 @@ def boundary_step_s(c: Candidates, ph: Phases, tpot: Array) -> Array:
     return np.where(c.chunked, tpot, ph.decode.seconds)
 
 
-def budget_load(c: Candidates, w: Workload, ph: Phases) -> tuple[Array, Array]:
+def budget_load(c: Candidates, t: Traffic, ph: Phases) -> tuple[Array, Array]:
     """Share of a chunked engine's token budget that prompts fill, and seconds of budget that one prompt takes.
 
     Prompts become ready at running / O per step and share what decode tokens leave of the budget; zero where
     decoding waits for prompts.
     """
-    share = prompt_tokens(w) / np.maximum(c.max_batched_tokens - ph.running, 1.0)
+    share = t.prompt_tokens / np.maximum(c.max_batched_tokens - ph.running, 1.0)
     step_s = (ph.queued_prompt_s * ph.prompts_per_batch) * np.where(c.chunked, 1.0, 0.0)
-    return np.where(c.chunked, ph.running / w.output.mean * share, 0.0), share * step_s
+    return np.where(c.chunked, ph.running / t.output_mean * share, 0.0), share * step_s

@@ -19,7 +19,7 @@ from statistics import NormalDist
 import numpy as np
 from numpy.typing import NDArray
 
-from stackwright.workload import Lengths
+from stackwright.serving.traffic import Traffic
 
 Array = NDArray[np.float64]
 _BISECTIONS = 40
@@ -40,7 +40,7 @@ class TtftDistribution:
     wait_probability: Array
     burst_share: Array
     burst_s: Array
-    input: Lengths
+    traffic: Traffic
     burst_from_s: Array | float = 0.0
 
     @property
@@ -52,7 +52,7 @@ class TtftDistribution:
         """The p-quantile over requests, 0 < p < 1."""
         wait = self._wait_quantile(p)
         mean_wait = self.mean - self.base
-        spread = self.prompt * (self.input.quantile(p) / self.input.mean - 1.0)
+        spread = self.prompt * (self.traffic.quantiles(p)[0] / self.traffic.input_mean - 1.0)
         return self.mean + _combine(spread, wait - mean_wait)
 
     def _wait_quantile(self, p: float) -> Array:
@@ -94,20 +94,20 @@ class E2eDistribution:
 
     ttft: TtftDistribution
     tpot: TpotDistribution
-    output: Lengths
+    traffic: Traffic
 
     @property
     def mean(self) -> Array:
         """Mean over all requests."""
-        return self.ttft.mean + (self.output.mean - 1.0) * self.tpot.mean
+        return self.ttft.mean + (self.traffic.output_mean - 1.0) * self.tpot.mean
 
     def quantile(self, p: float) -> Array:
         """The p-quantile over requests."""
-        after_first = self.output.mean - 1.0
+        after_first = self.traffic.output_mean - 1.0
         deviations: tuple[Array, ...] = (
             self.ttft.quantile(p) - self.ttft.mean,
             after_first * (self.tpot.quantile(p) - self.tpot.mean),
-            (self.output.quantile(p) - self.output.mean) * self.tpot.mean,
+            (self.traffic.quantiles(p)[1] - self.traffic.output_mean) * self.tpot.mean,
         )
         return np.maximum(self.mean + _combine(*deviations), self.ttft.mean)
 

@@ -25,21 +25,23 @@ from stackwright.performance import Candidates
 from stackwright.serving.closed_loop import Service, boundary_step_s, budget_load, shared_step_s, tpot_sd
 from stackwright.serving.latency import E2eDistribution, TpotDistribution, TtftDistribution
 from stackwright.serving.phases import Phases, mean_batch, phases, stall_s
+from stackwright.serving.traffic import Traffic, traffic
 from stackwright.workload import Workload
 
 Array = NDArray[np.float64]
 
 
-def open_loop(c: Candidates, w: Workload, running: Array) -> Service:
+def open_loop(c: Candidates, w: Workload | Traffic, running: Array) -> Service:
     """Serve arrivals such that `running` sequences per replica are in decode on average."""
-    theta, osl = c.theta, w.output.mean
+    t = traffic(w)
+    theta, osl = c.theta, t.output_mean
     n = np.maximum(running / c.shard.data, 1e-9) + np.zeros_like(c.bandwidth)
-    ph = phases(c, w, n + 1.0)  # a request shares its steps with itself and n others
+    ph = phases(c, t, n + 1.0)  # a request shares its steps with itself and n others
     ph = replace(ph, offered=n, running=ph.running * n / (n + 1.0))
-    ready = prompts_ready(c, w, ph, n)
+    ready = prompts_ready(c, t, ph, n)
     stall = stall_s(c, ph, mean_batch(ready))
     stalled = theta["prefill_stall_share"] * n / osl * stall
-    decode_s = ph.decode.seconds + crowding_s(w, ph, n, ph.decode.seconds + stalled, stall)
+    decode_s = ph.decode.seconds + crowding_s(t, ph, n, ph.decode.seconds + stalled, stall)
     tpot = decode_s + stalled
     service_s = osl * tpot
     rate = n / service_s
@@ -47,13 +49,13 @@ def open_loop(c: Candidates, w: Workload, running: Array) -> Service:
     prompt_load = rate * stall
     slots = np.maximum(ph.fitting, 1.0)
     cache_load = n / slots
-    filled, budget_s = budget_load(c, w, ph)
+    filled, budget_s = budget_load(c, t, ph)
     stable = (prompt_load < 1.0) & (filled < 1.0) & (cache_load < 1.0) & (ph.fitting >= 1.0)
-    ca2 = w.arrival_cv**2
-    prompt_wait = _kingman(np.minimum(prompt_load, 0.9999), ca2, w.input.cv**2) * stall
+    ca2, ci2 = np.asarray(t.arrival_cv) ** 2, np.asarray(t.input_cv) ** 2
+    prompt_wait = _kingman(np.minimum(prompt_load, 0.9999), ca2, ci2) * stall
     filled = np.minimum(filled, 0.9999)
-    prompt_wait = prompt_wait + _kingman(filled, ca2, w.input.cv**2) * budget_s
-    some, cache_wait = _sakasegawa(np.minimum(cache_load, 0.9999), slots, ca2, w.output.cv**2)
+    prompt_wait = prompt_wait + _kingman(filled, ca2, ci2) * budget_s
+    some, cache_wait = _sakasegawa(np.minimum(cache_load, 0.9999), slots, ca2, np.asarray(t.output_cv) ** 2)
     cache_wait = cache_wait * service_s
     chi = theta["prefill_time_scale"]
     own = chi * (ph.prompt_s + np.minimum(n, 1.0) * ph.beside_s)
@@ -73,10 +75,10 @@ def open_loop(c: Candidates, w: Workload, running: Array) -> Service:
         wait_probability=np.clip(np.maximum(prompt_load, some), 0.0, 1.0),
         burst_share=np.zeros_like(tpot),
         burst_s=np.zeros_like(tpot),
-        input=w.input,
+        traffic=t,
     )
-    tpot_distribution = TpotDistribution(tpot, tpot_sd(c, w, stall, n))
-    e2e = E2eDistribution(ttft, tpot_distribution, w.output)
+    tpot_distribution = TpotDistribution(tpot, tpot_sd(c, t, stall, n))
+    e2e = E2eDistribution(ttft, tpot_distribution, t)
     total_rate = rate * c.shard.data
     return Service(
         phases=ph,
@@ -90,14 +92,14 @@ def open_loop(c: Candidates, w: Workload, running: Array) -> Service:
     )
 
 
-def prompts_ready(c: Candidates, w: Workload, ph: Phases, n: Array) -> Array:
+def prompts_ready(c: Candidates, t: Traffic, ph: Phases, n: Array) -> Array:
     """Prompts that arrive during a step, mean.
 
     A chunked engine's steps last TPOT, in which n / O arrive. Where decoding waits for prompts it is a decode
     step: a t_d / X with a = n / O, where TPOT X depends on the answer: X = t_d + a (e + (t_1 - e) / m) with e
     what another prompt adds to a step and m = 1 + a t_d / (2 X) prompts; a quadratic equation in X.
     """
-    a, td = n / w.output.mean, ph.decode.seconds
+    a, td = n / t.output_mean, ph.decode.seconds
     t1, e = ph.prompt_s * c.stage_share, ph.added_prompt_s
     half = 0.5 * (td + a * t1 - 0.5 * a * td)
     tpot = half + np.sqrt(half**2 + 0.5 * a * td * (td + a * e))
@@ -105,20 +107,26 @@ def prompts_ready(c: Candidates, w: Workload, ph: Phases, n: Array) -> Array:
     return ready
 
 
-def crowding_s(w: Workload, ph: Phases, n: Array, tpot: Array, stall: Array) -> Array:
+def crowding_s(t: Traffic, ph: Phases, n: Array, tpot: Array, stall: Array) -> Array:
     """What fluctuation of the number of running sequences adds to a decode step.
 
     A request sees n + Var(n)/n others. Stalls make residence times vary: a decode job of x seconds in an M/G/1
     queue with preemptive prompts takes x/(1 - rho) with relative variance V = rho s (c_a^2 + c_i^2)/(x (1 - rho))
     (compound Poisson), so that Var(n) = n + n^2 V. V is cut at 1, the geometric law of a saturated queue.
     """
-    load = np.minimum(n * stall / (w.output.mean * tpot), 0.9999)
-    spread = load * stall * (w.arrival_cv**2 + w.input.cv**2) / (w.output.mean * tpot * (1.0 - load) ** 2)
+    load = np.minimum(n * stall / (t.output_mean * tpot), 0.9999)
+    spread = (
+        load
+        * stall
+        * (np.asarray(t.arrival_cv) ** 2 + np.asarray(t.input_cv) ** 2)
+        / (t.output_mean * tpot * (1.0 - load) ** 2)
+    )
     growing = ph.decode.part_s("attention") + ph.decode.part_s("host per sequence")
-    return growing * n / (n + 1.0) * np.minimum(spread, 1.0)
+    crowding: Array = growing * n / (n + 1.0) * np.minimum(spread, 1.0)
+    return crowding
 
 
-def running_for_rate(c: Candidates, w: Workload, rate: Array) -> Array:
+def running_for_rate(c: Candidates, w: Workload | Traffic, rate: Array) -> Array:
     """Mean running sequences per replica at `rate` requests/s each, by bisection.
 
     Returns infinity where no load reaches the rate. Shape of `rate`, broadcast to (candidates, loads).
@@ -133,12 +141,12 @@ def running_for_rate(c: Candidates, w: Workload, rate: Array) -> Array:
     return np.where(reachable, high, np.inf)
 
 
-def _kingman(load: Array, arrival_cv2: float, service_cv2: float) -> Array:
+def _kingman(load: Array, arrival_cv2: Array, service_cv2: Array) -> Array:
     """Mean wait in units of the service time."""
     return load / (1.0 - load) * (arrival_cv2 + service_cv2) / 2.0
 
 
-def _sakasegawa(load: Array, servers: Array, arrival_cv2: float, service_cv2: float) -> tuple[Array, Array]:
+def _sakasegawa(load: Array, servers: Array, arrival_cv2: Array, service_cv2: Array) -> tuple[Array, Array]:
     """Probability of waiting and mean wait in units of the service time, for `servers` servers."""
     some = load ** (np.sqrt(2.0 * (servers + 1.0)) - 1.0)
     return some, some / (servers * (1.0 - load)) * (arrival_cv2 + service_cv2) / 2.0

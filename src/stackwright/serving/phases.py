@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from stackwright.llm.operators import StepShape
 from stackwright.performance import Candidates, StepTime, kv_capacity_sequences, memory_budget, step_time
-from stackwright.serving.tokens import decode_context, prompt_context, prompt_tokens
+from stackwright.serving.traffic import Traffic, traffic
 from stackwright.workload import Workload
 
 Array = NDArray[np.float64]
@@ -40,14 +40,15 @@ class Phases:
     gained_s: Array
 
 
-def phases(c: Candidates, w: Workload, offered: Array) -> Phases:
+def phases(c: Candidates, w: Workload | Traffic, offered: Array) -> Phases:
     """Phases for `offered` sequences per attention rank, shape broadcastable to (candidates, loads)."""
-    context = decode_context(w)
+    t = traffic(w)
+    context = np.asarray(t.decode_context)
     fitting, running = _running(c, context, offered)
     per_stage = np.maximum(running / c.pipeline, 1.0)
-    decode = step_time(c, StepShape(per_stage, per_stage, np.asarray(context), prefill=False))
+    decode = step_time(c, StepShape(per_stage, per_stage, context, prefill=False))
 
-    tokens, attended = prompt_tokens(w), np.asarray(prompt_context(w))
+    tokens, attended = t.prompt_tokens, np.asarray(t.prompt_context)
     one = np.ones_like(c.bandwidth)
     prompt = step_time(c, StepShape(tokens * one, one, attended, prefill=True))
     extra_chunks = np.maximum(np.ceil(tokens / c.max_batched_tokens) - 1.0, 0.0)
@@ -101,7 +102,7 @@ def _beside(c: Candidates, decode: StepTime, sequences: Array, token_s: Array) -
     return np.where(c.chunked, np.minimum(added, decode.seconds), 0.0), np.where(c.chunked, decode.seconds, 0.0)
 
 
-def _running(c: Candidates, context: float, offered: Array) -> tuple[Array, Array]:
+def _running(c: Candidates, context: Array, offered: Array) -> tuple[Array, Array]:
     """Sequences that fit and sequences that run, per attention rank.
 
     A smooth minimum of those present and those whose cache fits (cache use varies), cut at the engine's limit.

@@ -194,11 +194,11 @@ def fit_problem(c: Candidates, budget: MemoryBudget, w: Workload, row: int) -> s
     free, longest = float(budget.kv[row, 0]), longest_request(w)
     sequence = float(kv_bytes_per_sequence(c, longest)[row, 0])
     if free <= 0:
-        return f"does not fit: needs {gigabytes(need):.1f} GB per chip without any cache, {gigabytes(usable):.1f} GB usable"
+        return f"needs {gigabytes(need):.1f} GB per chip without any cache, {gigabytes(usable):.1f} GB usable"
     if free < sequence:
         return (
-            f"no room for one long request: its cache of {longest:.0f} tokens takes {gigabytes(sequence):.1f} GB per chip, "
-            f"{gigabytes(free):.1f} GB free"
+            f"no room for one long request: its cache of {longest:.0f} tokens takes "
+            f"{gigabytes(sequence):.1f} GB per chip, {gigabytes(free):.1f} GB free"
         )
     return None
 
