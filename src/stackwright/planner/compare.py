@@ -13,6 +13,7 @@ from stackwright.economics import Packing
 from stackwright.errors import InputError
 from stackwright.performance import Candidate, Layout
 from stackwright.planner.answer import Plan
+from stackwright.planner.join import LARGEST_DEPLOYMENT
 
 _KEYS = {
     "chip", "engine", "tp", "pp", "ep", "attention_dp", "weight_precision", "kv_precision", "replicas",
@@ -33,14 +34,14 @@ class Today:
 def read_stack(path: Path, catalog: Catalog) -> Today:
     """A stack from a YAML file (keys in docs/plan.md). Raises `InputError` naming file and key."""
     try:
-        body: Any = yaml.safe_load(path.read_text())
+        body: Any = yaml.safe_load(path.read_bytes())
     except OSError as error:
         raise InputError(f"{path}: cannot read ({error.strerror})") from None
-    except yaml.YAMLError as error:
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
         raise InputError(f"{path}: not valid YAML ({' '.join(str(error).split())})") from None
     if not isinstance(body, dict):
         raise InputError(f"{path}: expected keys such as chip, engine, tp, replicas, usd_per_hour")
-    unknown = sorted(set(body) - _KEYS)
+    unknown = sorted(str(k) for k in body if k not in _KEYS)
     if unknown:
         raise InputError(f"{path}: unknown key {unknown[0]!r}; known: {', '.join(sorted(_KEYS))}")
     for key in ("chip", "engine"):
@@ -60,8 +61,8 @@ def read_stack(path: Path, catalog: Catalog) -> Today:
 
 def _whole(path: Path, body: dict[str, Any], key: str) -> int:
     value = body.get(key, 1)
-    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-        raise InputError(f"{path}: {key} = {value!r} is not a whole number above 0")
+    if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= LARGEST_DEPLOYMENT:
+        raise InputError(f"{path}: {key} = {value!r} is not a whole number from 1 to {LARGEST_DEPLOYMENT}")
     return value
 
 
@@ -75,6 +76,9 @@ def _rented(
             raise InputError(f"{path}: usd_per_hour = {value!r} is not a number above 0")
         return _own_offer(candidate, value / replicas), replicas
     if "offer" not in body:
+        stray = next((k for k in ("contract", "region") if k in body), None)
+        if stray:
+            raise InputError(f"{path}: {stray} belongs to an offer: give the id of one, or usd_per_hour")
         return None, 0
     wanted, contract = str(body["offer"]), str(body.get("contract", "on_demand"))
     regions = (str(body["region"]),) if "region" in body else None

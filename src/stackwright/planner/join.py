@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from stackwright.catalog import Catalog, Offer, Price
 from stackwright.economics import Packing, rent_usd_per_hour
+from stackwright.errors import InputError
 from stackwright.performance import Candidate
 from stackwright.planner.evaluate import Chosen
 from stackwright.planner.question import Question
@@ -37,8 +38,12 @@ class Deployment:
 
 
 def deployments(q: Question, catalog: Catalog, entries: Sequence[Candidate], chosen: Chosen) -> list[Deployment]:
-    """Every chosen candidate on every offer of its chip that can hold it, sized for the traffic."""
+    """Every chosen candidate on every offer of its chip that can hold it, sized for the traffic.
+
+    Raises `InputError` when the load is beyond any deployment.
+    """
     found: list[Deployment] = []
+    too_large = False
     offers: dict[str, list[tuple[Offer, Price]]] = {}
     capacity = chosen.spread.value["requests_per_s"][:, 0]
     for i, row in enumerate(chosen.rows):
@@ -52,9 +57,14 @@ def deployments(q: Question, catalog: Catalog, entries: Sequence[Candidate], cho
                 continue
             replicas = replicas_for(q, packing, float(capacity[i]), float(chosen.loads[i, 0]))
             if replicas is None:
+                too_large = True
                 continue
             units = packing.units(replicas)
             found.append(Deployment(i, offer, price, replicas, units, rent_usd_per_hour(units, price.usd_per_hour)))
+    if too_large and not found:
+        raise InputError(
+            f"the load needs more than {LARGEST_DEPLOYMENT} replicas of every stack: check --rate or --concurrency"
+        )
     return found
 
 

@@ -11,22 +11,26 @@ from stackwright.llm import Model, parse_config, read_config
 
 def resolve_model(name: str, catalog: Catalog) -> tuple[Model, ModelEntry | None]:
     """The architecture of a catalogue id or alias, or of a config.json (or its folder) on disk."""
+    if not name.strip():
+        raise InputError("no model given: name a model id, or the path of a config.json")
     path = Path(name)
     if name.endswith(".json") or path.is_dir():
         if not path.exists():
             raise InputError(f"no such file: {name}; give a config.json, its folder, or a model id")
-        return read_config(path), None
+        return read_config(path.resolve()), None
     try:
         entry = catalog.model(name)
     except UnknownIdError as error:
-        raise InputError(f"{error}, or give the path of its config.json") from None
+        raise InputError(f"{error} (or give the path of its config.json)") from None
     return parse_config(entry.config, entry.id), entry
 
 
-def checkpoint_of(model: Model, entry: ModelEntry | None, precision: str) -> tuple[str, str]:
-    """Hub id to load for a precision, and a note where that id is not verified (empty otherwise)."""
+def checkpoint_of(asked: str, entry: ModelEntry | None, precision: str) -> tuple[str, str]:
+    """Hub id to load for a precision (of a config.json: its folder), and a note where that id is not verified."""
     if entry is None:
-        return model.id, ""
+        path = Path(asked)
+        folder = path if path.is_dir() else path.parent
+        return str(folder if folder.name else folder.resolve()), "weights are expected beside the config.json"
     for checkpoint in entry.checkpoints:
         if checkpoint.precision == precision:
             doubtful = checkpoint.confidence == "assumption"

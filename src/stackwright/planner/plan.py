@@ -6,7 +6,6 @@ import time
 from collections.abc import Sequence
 
 import numpy as np
-from numpy.typing import NDArray
 
 from stackwright.catalog import Catalog
 from stackwright.economics import rent_usd_per_hour
@@ -22,20 +21,17 @@ from stackwright.planner.evaluate import (
     evaluate,
     excess,
     names,
-    probability_meets,
 )
 from stackwright.planner.front import pareto_front
 from stackwright.planner.join import Deployment, deployments
 from stackwright.planner.models import resolve_model
 from stackwright.planner.question import Question
-from stackwright.planner.rank import Sized, ranked
+from stackwright.planner.rank import ranked, with_ties
+from stackwright.planner.size import Context, Sized, size, unrented
 from stackwright.planner.space import Rejection, RejectionKind, Space, space
-from stackwright.planner.summary import Context, plan_of
-from stackwright.serving import running_for_rate
-from stackwright.serving.prediction import fit_problem, spread_of
+from stackwright.planner.summary import plan_of
+from stackwright.serving.prediction import fit_problem
 from stackwright.serving.tokens import longest_request
-
-Array = NDArray[np.float64]
 
 
 def plan(q: Question, catalog: Catalog, constants: Constants, today: Today | None = None) -> Answer:
@@ -58,19 +54,13 @@ def plan(q: Question, catalog: Catalog, constants: Constants, today: Today | Non
     _reject_hopeless(found, grid, chosen, q)
     context = Context(q, catalog, model, entry, grid, chosen)
 
-    priced = _size(q, context, deployments(q, catalog, c.entries, chosen))
-    affordable = [s for s in priced if _within_limits(q, s)]
-    if priced and not affordable:
-        cheapest = min(priced, key=lambda s: s.usd_per_hour)
-        offer = cheapest.deployment.offer.id if cheapest.deployment else ""
-        raise InputError(
-            f"nothing within the limits: the cheapest deployment takes {cheapest.n_chips} chips at "
-            f"{cheapest.usd_per_hour:.2f} USD/hour ({offer}); raise the limit or lower the load"
-        )
-    order = ranked(affordable, q)
-    first = plan_of(context, order[0], 1).usd_per_mtok_output if order else None
-    plans = [plan_of(context, s, rank, first) for rank, s in enumerate(order[: q.top], 1)]
-    unpriced = [plan_of(context, s, rank) for rank, s in enumerate(_unpriced(q, context, priced), 1)]
+    priced = size(context, deployments(q, catalog, c.entries, chosen))
+    order = ranked(_affordable(q, priced), q)
+    plans = with_ties([plan_of(context, s, rank) for rank, s in enumerate(order[: q.top], 1)], q)
+    others = _unpriced(context, priced)
+    unpriced = [plan_of(context, s, rank) for rank, s in enumerate(others, 1)]
+    if not plans and not unpriced:
+        raise InputError(_nothing_to_offer(q, context))
     points = grid.points + len(priced)
     running = _running_today(context, today, constants) if today else None
     return Answer(
@@ -138,29 +128,6 @@ def _reject_hopeless(found: Space, grid: Grid, chosen: Chosen, q: Question) -> N
     )
 
 
-def _size(q: Question, x: Context, sized: Sequence[Deployment]) -> list[Sized]:
-    """Evaluate each deployment at its own load per replica."""
-    if not sized:
-        return []
-    w = q.workload
-    rows = x.chosen.rows[[d.row for d in sized]]
-    replicas = np.array([[float(d.replicas)] for d in sized])
-    c = x.grid.candidates.take(rows)
-    if w.rate_per_s is not None:
-        loads = running_for_rate(c, w, w.rate_per_s / replicas)
-    elif w.concurrency is not None:
-        loads = w.concurrency / replicas
-    else:
-        loads = x.chosen.loads[[d.row for d in sized]]
-    spread = spread_of(c, w, loads, (q.slo.percentile,))
-    p_meets = probability_meets(spread, q.slo)
-    sd_capacity = x.chosen.spread.sd_ln("requests_per_s_at_load")[:, 0]
-    return [
-        Sized(d, i, int(rows[i]), float(loads[i, 0]), float(p_meets[i, 0]), spread, float(sd_capacity[d.row]), c)
-        for i, d in enumerate(sized)
-    ]
-
-
 def _running_today(x: Context, today: Today, constants: Constants) -> Plan:
     """The plan that the stack of today amounts to, under the same traffic."""
     q = x.question
@@ -173,19 +140,41 @@ def _running_today(x: Context, today: Today, constants: Constants) -> Plan:
     grid = evaluate(c, q.workload, q.slo)
     own = Context(q, x.catalog, x.model, x.entry, grid, choose(grid, q.slo))
     if today.rented is None:
-        return plan_of(own, _unrented(own, 0), 1)
+        return plan_of(own, unrented(own, [0])[0], 1)
     offer, price = today.rented
     usd = rent_usd_per_hour(today.units, price.usd_per_hour)
-    return plan_of(own, _size(q, own, [Deployment(0, offer, price, today.replicas, today.units, usd)])[0], 1)
+    return plan_of(own, size(own, [Deployment(0, offer, price, today.replicas, today.units, usd)])[0], 1)
 
 
-def _within_limits(q: Question, s: Sized) -> bool:
-    too_dear = q.max_usd_per_hour is not None and s.usd_per_hour > q.max_usd_per_hour
-    too_many = q.max_chips is not None and s.n_chips > q.max_chips
-    return not (too_dear or too_many)
+def _affordable(q: Question, priced: Sequence[Sized]) -> list[Sized]:
+    """Those within the budget and the chip limit; raises with the nearest where all are over."""
+
+    def excess_of(s: Sized) -> float:
+        money = s.usd_per_hour / q.max_usd_per_hour if q.max_usd_per_hour else 0.0
+        return max(money, s.n_chips / q.max_chips if q.max_chips else 0.0)
+
+    kept = [s for s in priced if excess_of(s) <= 1.0]
+    if kept or not priced:
+        return kept
+    nearest = min(priced, key=excess_of)
+    offer = nearest.deployment.offer.id if nearest.deployment else ""
+    raise InputError(
+        f"nothing within the limits: the nearest deployment takes {nearest.n_chips} chips at "
+        f"{nearest.usd_per_hour:.2f} USD/hour ({offer}); raise the limit or lower the load"
+    )
 
 
-def _unpriced(q: Question, x: Context, priced: Sequence[Sized]) -> list[Sized]:
+def _nothing_to_offer(q: Question, x: Context) -> str:
+    """Why no plan is left although some stack can keep the promise."""
+    chips = ", ".join(dict.fromkeys(e.chip.id for e in x.grid.candidates.entries))
+    best = float(x.chosen.p_meets.max())
+    return (
+        f"no plan: nobody rents {chips} under these clouds, contracts and regions in the form that a stack needs, and "
+        f"none of them keeps {q.slo.describe()} with 90 % probability (best {best:.0%}); remove a filter or relax it"
+    )
+
+
+def _unpriced(x: Context, priced: Sequence[Sized]) -> list[Sized]:
     """The best stack of every chip that no offer covers, by throughput per chip; without price."""
     covered = {x.grid.candidates.entries[s.row].chip.id for s in priced}
     best: dict[str, int] = {}
@@ -196,16 +185,7 @@ def _unpriced(q: Question, x: Context, priced: Sequence[Sized]) -> list[Sized]:
             continue
         if chip not in best or per_chip[i] > per_chip[best[chip]]:
             best[chip] = i
-    return [_unrented(x, i) for i in sorted(best.values(), key=lambda i: -per_chip[i])]
-
-
-def _unrented(x: Context, index: int) -> Sized:
-    """One replica of chosen candidate number `index` at its best load, without an offer."""
-    chosen = x.chosen
-    sd = float(chosen.spread.sd_ln("requests_per_s_at_load")[index, 0])
-    load, p_meets = float(chosen.loads[index, 0]), float(chosen.p_meets[index, 0])
-    c = x.grid.candidates.take(chosen.rows)
-    return Sized(None, index, int(chosen.rows[index]), load, p_meets, chosen.spread, sd, c)
+    return unrented(x, sorted(best.values(), key=lambda i: -per_chip[i]))
 
 
 def _assumptions(q: Question, constants: Constants) -> tuple[str, ...]:

@@ -6,8 +6,8 @@ import math
 from dataclasses import dataclass
 from typing import Literal, get_args
 
-from stackwright.catalog.records import Contract
-from stackwright.errors import InputError
+from stackwright.catalog.records import Contract, Precision
+from stackwright.errors import InputError, UnknownIdError
 from stackwright.workload import SLO, Workload
 
 Objective = Literal["usd_per_mtok_output", "usd_per_mtok_total", "chips", "energy", "carbon", "tpot"]
@@ -15,6 +15,7 @@ OBJECTIVES: tuple[str, ...] = get_args(Objective)
 Grouping = Literal["stack", "offer", "chip", "vendor"]
 GROUPINGS: tuple[str, ...] = get_args(Grouping)
 CONTRACTS: tuple[str, ...] = get_args(Contract)
+PRECISIONS: tuple[str, ...] = get_args(Precision)
 
 # p95 promise when the user states none: the limits of MLPerf Inference v5.0 llama2-70b-interactive.
 DEFAULT_SLO = SLO(ttft_s=0.45, tpot_s=0.04)
@@ -56,9 +57,13 @@ class Question:
         unknown = sorted(set(self.contracts) - set(CONTRACTS))
         if unknown:
             raise InputError(f"unknown contract {unknown[0]!r}; one of {', '.join(CONTRACTS)}")
+        for kind, given in (("weight precision", self.precisions), ("KV precision", (self.kv_precision,))):
+            strange = [p for p in given if p and p not in PRECISIONS]
+            if strange:
+                raise UnknownIdError(kind, strange[0], PRECISIONS, f"one of {', '.join(PRECISIONS)}")
         if self.top < 1:
             raise InputError(f"--top must be at least 1, got {self.top}")
         for name in ("max_usd_per_hour", "max_chips"):
             limit = getattr(self, name)
-            if limit is not None and not (math.isfinite(limit) and limit > 0):
+            if limit is not None and not 0 < limit < math.inf:
                 raise InputError(f"{name} must be a positive number, got {limit}")

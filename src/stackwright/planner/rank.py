@@ -3,61 +3,15 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
 
-from stackwright.performance import Candidate, Candidates
+from stackwright.planner.answer import Plan
 from stackwright.planner.evaluate import CONFIDENT
-from stackwright.planner.join import Deployment
 from stackwright.planner.question import Question
-from stackwright.serving import Uncertain
-
-
-@dataclass(frozen=True)
-class Sized:
-    """A deployment evaluated at its own load; `index` is its row in `spread` and in `candidates`.
-
-    `row` is the candidate's number in the grid; `sd_capacity` the spread of ln(requests/s) at the promised latency.
-    """
-
-    deployment: Deployment | None
-    index: int
-    row: int
-    load: float
-    p_meets: float
-    spread: Uncertain
-    sd_capacity: float
-    candidates: Candidates
-
-    @property
-    def candidate(self) -> Candidate:
-        """The engine, chip and layout."""
-        return self.candidates.entries[self.index]
-
-    @property
-    def replicas(self) -> int:
-        """Replicas deployed (one where nothing is rented)."""
-        return self.deployment.replicas if self.deployment else 1
-
-    @property
-    def n_chips(self) -> int:
-        """Chips rented, idle ones included."""
-        d = self.deployment
-        return d.units * d.offer.chips if d else self.candidate.layout.n_chips
-
-    @property
-    def usd_per_hour(self) -> float:
-        """USD per hour of the whole deployment; infinite where nobody publishes a price."""
-        return self.deployment.usd_per_hour if self.deployment else math.inf
-
-    def metric(self, name: str) -> float:
-        """Value of a metric at this deployment's load."""
-        return float(self.spread.value[name][self.index, 0])
-
-    @property
-    def output_tokens_per_s(self) -> float:
-        """Output tokens per second of the whole deployment at the planned load."""
-        return self.metric("output_tokens_per_s_per_chip") * self.candidate.layout.n_chips * self.replicas
+from stackwright.planner.size import Sized
+from stackwright.serving.prediction import Interval
+from stackwright.units import TOKENS_PER_MTOK
 
 
 def ranked(sized: Iterable[Sized], q: Question) -> list[Sized]:
@@ -70,14 +24,17 @@ def ranked(sized: Iterable[Sized], q: Question) -> list[Sized]:
 
 
 def objective_value(s: Sized, q: Question) -> float:
-    """What is minimised, in the unit its name says (per output token for energy and carbon)."""
+    """What is minimised: per output token for money, energy and carbon; infinite where nothing is known of it."""
     w = q.workload
     if q.objective == "chips":
         return float(s.n_chips)
     if q.objective == "tpot":
         return s.metric("tpot_mean_s")
-    if q.objective in ("energy", "carbon"):
-        return s.metric("chip_joules_per_output_token")
+    if q.objective == "energy":
+        return s.footprint.joules_per_output_token
+    if q.objective == "carbon":
+        carbon = s.footprint.kgco2_per_mtok_output
+        return math.inf if carbon is None else carbon / TOKENS_PER_MTOK
     per_output = s.usd_per_hour / s.output_tokens_per_s
     if q.objective == "usd_per_mtok_total":
         return per_output * w.output.mean / (w.output.mean + w.input.mean)
@@ -102,3 +59,28 @@ def _group(s: Sized, q: Question) -> tuple[str, ...]:
         return offer
     layout = s.candidate.layout
     return (*offer, s.deployment.price.contract, s.candidate.engine.id, layout.weight_precision, str(layout))
+
+
+def with_ties(plans: Sequence[Plan], q: Question) -> list[Plan]:
+    """The plans, marked where they keep the promise and their interval of what is minimised meets the first's."""
+    if not plans:
+        return []
+    first = _interval(plans[0], q)
+    return [replace(p, tied_with_first=p.meets_slo and _overlaps(_interval(p, q), first)) for p in plans]
+
+
+def _interval(p: Plan, q: Question) -> Interval | None:
+    """The interval of what is minimised."""
+    of: dict[str, Interval | None] = {
+        "usd_per_mtok_output": p.usd_per_mtok_output,
+        "usd_per_mtok_total": p.usd_per_mtok_total,
+        "chips": Interval(*(float(p.n_chips),) * 3),
+        "energy": p.joules_per_output_token,
+        "carbon": p.kgco2_per_mtok,
+        "tpot": p.metrics["tpot_mean_s"],
+    }
+    return of[q.objective]
+
+
+def _overlaps(a: Interval | None, b: Interval | None) -> bool:
+    return a is not None and b is not None and a.low <= b.high and b.low <= a.high

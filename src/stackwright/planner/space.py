@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Literal, TypeVar
 
 from stackwright.catalog import Catalog, Chip, Engine, ModelEntry
-from stackwright.errors import InputError
+from stackwright.errors import InputError, UnknownIdError
 from stackwright.llm import Model
 from stackwright.performance import Candidate, Layout, layout_problem
 from stackwright.planner.question import Question
 
 LARGEST_REPLICA = 64
 
+R = TypeVar("R", Chip, Engine)
 
 RejectionKind = Literal[
     "engine does not run on the chip",
@@ -52,16 +53,19 @@ def space(q: Question, model: Model, entry: ModelEntry | None, catalog: Catalog)
             _add(found, q, model, entry, engine, chip)
     if not found.entries:
         reasons = {r.reason for r in found.rejected}
-        raise InputError(f"no stack can run {model.id}: {'; '.join(sorted(reasons)[:3]) or 'no chip is left'}")
+        unpublished = (
+            f"no {' or '.join(q.precisions)} weights of it are published" if q.precisions else "no chip is left"
+        )
+        raise InputError(f"no stack can run {model.id}: {'; '.join(sorted(reasons)[:3]) or unpublished}")
     return found
 
 
 def _chips(q: Question, catalog: Catalog) -> list[Chip]:
-    chips = [catalog.chip(c) for c in q.chips] if q.chips else list(catalog.chips.values())
+    chips = _once(catalog.chip(c) for c in q.chips) if q.chips else list(catalog.chips.values())
     known = {c.vendor.lower() for c in catalog.chips.values()}
     wanted = {v.lower() for v in q.vendors}
-    if wanted - known:
-        raise InputError(f"unknown vendor {sorted(wanted - known)[0]!r}; one of {', '.join(sorted(known))}")
+    for strange in sorted(wanted - known):
+        raise UnknownIdError("vendor", strange, sorted(known), f"one of {', '.join(sorted(known))}")
     kept = [c for c in chips if not wanted or c.vendor.lower() in wanted]
     if not kept:
         raise InputError(
@@ -71,7 +75,12 @@ def _chips(q: Question, catalog: Catalog) -> list[Chip]:
 
 
 def _engines(q: Question, catalog: Catalog) -> list[Engine]:
-    return [catalog.engine(e) for e in q.engines] if q.engines else list(catalog.engines.values())
+    return _once(catalog.engine(e) for e in q.engines) if q.engines else list(catalog.engines.values())
+
+
+def _once(records: Iterable[R]) -> list[R]:
+    """The records in order, each once however often it was named."""
+    return list({r.id: r for r in records}.values())
 
 
 def _add(found: Space, q: Question, model: Model, entry: ModelEntry | None, engine: Engine, chip: Chip) -> None:

@@ -4,46 +4,30 @@ from __future__ import annotations
 
 import datetime as dt
 import math
-from dataclasses import dataclass
 
 import numpy as np
 
-from stackwright.catalog import Catalog, ModelEntry, Price
-from stackwright.economics import TokenCost, footprint, token_cost, usd_per_mtok
-from stackwright.llm import Model
-from stackwright.performance.power import host_power_w
+from stackwright.catalog import Price
+from stackwright.economics import TokenCost, token_cost, usd_per_mtok
 from stackwright.planner.answer import Plan, Stack
-from stackwright.planner.evaluate import CONFIDENT, Chosen, Grid
+from stackwright.planner.evaluate import CONFIDENT
 from stackwright.planner.models import checkpoint_of
-from stackwright.planner.question import Question
-from stackwright.planner.rank import Sized
+from stackwright.planner.size import Context, Sized
 from stackwright.serving.intervals import Z
 from stackwright.serving.prediction import Interval, serve
 
 STALE_DAYS = 90
 
 
-@dataclass(frozen=True)
-class Context:
-    """What every plan of one answer shares."""
-
-    question: Question
-    catalog: Catalog
-    model: Model
-    entry: ModelEntry | None
-    grid: Grid
-    chosen: Chosen
-
-
-def plan_of(x: Context, s: Sized, rank: int, first: Interval | None = None) -> Plan:
-    """The plan of one sized deployment; `first` is the cost of the best plan, to show ties."""
+def plan_of(x: Context, s: Sized, rank: int) -> Plan:
+    """The plan of one sized deployment."""
     stack, doubt = _stack(x, s)
     w = x.question.workload
     d = s.deployment
     metrics = _metrics(s)
     usd_per_hour = d.usd_per_hour if d else None
     cost = _cost(x, s)
-    watts, energy, carbon = _energy(s, stack)
+    energy, carbon = _energy(s)
     full_rate = float(x.chosen.spread.value["requests_per_s"][_chosen_index(x, s), 0])
     rate = s.metric("requests_per_s")
     money = _money(cost.output if cost else None, s, stack.price)
@@ -56,11 +40,11 @@ def plan_of(x: Context, s: Sized, rank: int, first: Interval | None = None) -> P
         idle_chips=s.n_chips - s.replicas * stack.layout.n_chips,
         p_meets_slo=s.p_meets,
         meets_slo=s.p_meets >= CONFIDENT,
-        tied_with_first=_overlaps(money, first) and s.p_meets >= CONFIDENT,
+        tied_with_first=False,
         metrics=metrics,
         load=s.load,
         max_num_seqs=max_num_seqs(s),
-        utilisation=rate / full_rate if full_rate > 0 else math.nan,
+        utilisation=rate / full_rate,
         usd_per_hour=usd_per_hour,
         usd_per_mtok_output=money,
         usd_per_mtok_total=_money(cost.total if cost else None, s, stack.price),
@@ -71,7 +55,7 @@ def plan_of(x: Context, s: Sized, rank: int, first: Interval | None = None) -> P
         ),
         joules_per_output_token=energy,
         kgco2_per_mtok=carbon,
-        facility_watts=watts,
+        facility_watts=s.footprint.facility_w,
         other_contracts=_other_contracts(x, s),
         why=_why(x, s, stack),
         notes=_notes(s, stack, doubt),
@@ -91,19 +75,18 @@ def _chosen_index(x: Context, s: Sized) -> int:
 
 def _stack(x: Context, s: Sized) -> tuple[Stack, str]:
     candidate, d = s.candidate, s.deployment
-    checkpoint, doubt = checkpoint_of(x.model, x.entry, candidate.layout.weight_precision)
-    region = d.price.regions[0] if d and d.price.regions else ""
+    checkpoint, doubt = checkpoint_of(x.question.model, x.entry, candidate.layout.weight_precision)
     stack = Stack(
         model=x.model.id,
         checkpoint=checkpoint,
         engine=candidate.engine,
         chip=candidate.chip,
         layout=candidate.layout,
-        system=x.catalog.system_for(candidate.chip.id, d.offer.chips if d else candidate.layout.n_chips),
+        system=s.site.system,
         offer=d.offer if d else None,
         price=d.price if d else None,
-        region=region,
-        grid=x.catalog.grid_for(d.offer.provider, region) if d else None,
+        region=s.site.region,
+        grid=s.site.grid,
     )
     return stack, doubt
 
@@ -140,26 +123,14 @@ def _money(value: float | None, s: Sized, price: Price | None) -> Interval | Non
     return Interval(value, value / factor * low, value * factor * high)
 
 
-def _overlaps(a: Interval | None, b: Interval | None) -> bool:
-    return a is not None and b is not None and a.low <= b.high and b.low <= a.high
-
-
-def _energy(s: Sized, stack: Stack) -> tuple[float, Interval, Interval | None]:
-    """Watts at the meter, joules per output token and kg CO2e per million output tokens, host and PUE included."""
-    c = s.candidates.take(np.array([s.index]))
-    system = stack.system
-    known = system.power_w / system.chips if system and system.power_w else math.nan
-    host = float(host_power_w(c, np.array([[known]])).flat[0])
-    idle = float((c.tdp_w * c.theta["power_idle_fraction"]).flat[0])
-    used = s.replicas * stack.layout.n_chips
-    it_w = (s.metric("chip_watts") + host) * used + (host + idle) * (s.n_chips - used)
-    grid = stack.grid
-    f = footprint(it_w, grid.pue if grid else 1.0, s.output_tokens_per_s, grid.carbon_g_per_kwh if grid else None)
+def _energy(s: Sized) -> tuple[Interval, Interval | None]:
+    """Joules per output token and kg CO2e per million output tokens, host and PUE included."""
+    f = s.footprint
     spread = math.exp(Z * float(s.spread.sd_ln("chip_joules_per_output_token")[s.index, 0]))
     energy = Interval(f.joules_per_output_token, f.joules_per_output_token / spread, f.joules_per_output_token * spread)
     if f.kgco2_per_mtok_output is None:
-        return f.facility_w, energy, None
-    return f.facility_w, energy, energy.scaled(f.kgco2_per_mtok_output / f.joules_per_output_token)
+        return energy, None
+    return energy, energy.scaled(f.kgco2_per_mtok_output / f.joules_per_output_token)
 
 
 def _other_contracts(x: Context, s: Sized) -> tuple[tuple[str, float, str], ...]:

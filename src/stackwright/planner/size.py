@@ -1,0 +1,211 @@
+"""A deployment at its own load: what each replica carries there, and what the whole draws at the meter."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from stackwright.catalog import Catalog, ModelEntry, System
+from stackwright.catalog import Grid as Electricity
+from stackwright.economics import Footprint, footprint
+from stackwright.llm import Model
+from stackwright.performance import Candidate, Candidates
+from stackwright.performance.power import host_power_w
+from stackwright.planner.evaluate import Chosen, Grid, probability_meets
+from stackwright.planner.join import Deployment
+from stackwright.planner.question import Question
+from stackwright.serving import Uncertain, running_for_rate
+from stackwright.serving.prediction import spread_of
+
+Array = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Context:
+    """What every plan of one answer shares."""
+
+    question: Question
+    catalog: Catalog
+    model: Model
+    entry: ModelEntry | None
+    grid: Grid
+    chosen: Chosen
+
+
+@dataclass(frozen=True)
+class Site:
+    """Where a deployment stands: system, region and its electricity (None where the catalogue knows nothing)."""
+
+    system: System | None
+    region: str = ""
+    grid: Electricity | None = None
+
+    @property
+    def system_w_per_chip(self) -> float:
+        """Watts of the system under load per chip; NaN where unknown."""
+        if self.system is None or self.system.power_w is None:
+            return math.nan
+        return self.system.power_w / self.system.chips
+
+
+@dataclass(frozen=True)
+class Sized:
+    """A deployment evaluated at its own load; `index` is its row in `spread` and in `candidates`.
+
+    `row` is the candidate's number in the grid; `sd_capacity` the spread of ln(requests/s) at the promised latency;
+    `it_w` the watts of all rented chips, idle ones and hosts included.
+    """
+
+    deployment: Deployment | None
+    index: int
+    row: int
+    load: float
+    p_meets: float
+    spread: Uncertain
+    sd_capacity: float
+    candidates: Candidates
+    site: Site
+    it_w: float
+
+    @property
+    def candidate(self) -> Candidate:
+        """The engine, chip and layout."""
+        return self.candidates.entries[self.index]
+
+    @property
+    def replicas(self) -> int:
+        """Replicas deployed (one where nothing is rented)."""
+        return self.deployment.replicas if self.deployment else 1
+
+    @property
+    def n_chips(self) -> int:
+        """Chips rented, idle ones included."""
+        return chips_rented(self.deployment, self.candidate)
+
+    @property
+    def usd_per_hour(self) -> float:
+        """USD per hour of the whole deployment; infinite where nobody publishes a price."""
+        return self.deployment.usd_per_hour if self.deployment else math.inf
+
+    @property
+    def output_tokens_per_s(self) -> float:
+        """Output tokens per second of the whole deployment at the planned load."""
+        return self.metric("output_tokens_per_s_per_chip") * self.candidate.layout.n_chips * self.replicas
+
+    @property
+    def footprint(self) -> Footprint:
+        """Power at the meter, energy and carbon of the whole deployment at the planned load."""
+        grid = self.site.grid
+        carbon = grid.carbon_g_per_kwh if grid else None
+        return footprint(self.it_w, grid.pue if grid else 1.0, self.output_tokens_per_s, carbon)
+
+    def metric(self, name: str) -> float:
+        """Value of a metric at this deployment's load."""
+        return float(self.spread.value[name][self.index, 0])
+
+
+def chips_rented(d: Deployment | None, candidate: Candidate) -> int:
+    """Chips of the whole units rented, or of one replica where nothing is rented."""
+    return d.units * d.offer.chips if d else candidate.layout.n_chips
+
+
+def size(x: Context, deployed: Sequence[Deployment]) -> list[Sized]:
+    """Each deployment at its own load per replica."""
+    if not deployed:
+        return []
+    w = x.question.workload
+    numbers = [d.row for d in deployed]
+    rows = x.chosen.rows[numbers]
+    replicas = np.array([[float(d.replicas)] for d in deployed])
+    c = x.grid.candidates.take(rows)
+    if w.rate_per_s is not None:
+        loads = running_for_rate(c, w, w.rate_per_s / replicas)
+    elif w.concurrency is not None:
+        loads = w.concurrency / replicas
+    else:
+        loads = x.chosen.loads[numbers]
+    spread = spread_of(c, w, loads, (x.question.slo.percentile,))
+    return _sized(x, c, spread, loads, numbers, deployed)
+
+
+def unrented(x: Context, numbers: Sequence[int]) -> list[Sized]:
+    """One replica of each chosen candidate of these numbers at its best load, without an offer."""
+    if not numbers:
+        return []
+    chosen = x.chosen
+    everything = range(len(chosen.rows))
+    c = x.grid.candidates.take(chosen.rows)
+    found = _sized(x, c, chosen.spread, chosen.loads, everything, [None] * len(everything))
+    return [found[i] for i in numbers]
+
+
+def _sized(
+    x: Context,
+    c: Candidates,
+    spread: Uncertain,
+    loads: Array,
+    numbers: Sequence[int],
+    deployed: Sequence[Deployment | None],
+) -> list[Sized]:
+    p_meets = probability_meets(spread, x.question.slo)
+    sd_capacity = x.chosen.spread.sd_ln("requests_per_s_at_load")[:, 0]
+    sites = _sites(x, deployed, c.entries)
+    watts = _it_w(c, spread, sites, deployed)
+    return [
+        Sized(
+            deployment=d,
+            index=i,
+            row=int(x.chosen.rows[number]),
+            load=float(loads[i, 0]),
+            p_meets=float(p_meets[i, 0]),
+            spread=spread,
+            sd_capacity=float(sd_capacity[number]),
+            candidates=c,
+            site=sites[i],
+            it_w=float(watts[i, 0]),
+        )
+        for i, (number, d) in enumerate(zip(numbers, deployed, strict=True))
+    ]
+
+
+def _sites(x: Context, deployed: Sequence[Deployment | None], entries: Sequence[Candidate]) -> list[Site]:
+    """The site of each deployment; many share an offer, and so a site."""
+    known: dict[tuple[object, ...], Site] = {}
+    found = []
+    for d, entry in zip(deployed, entries, strict=True):
+        chips = d.offer.chips if d else entry.layout.n_chips
+        key = (entry.chip.id, chips, d and d.offer.provider, d and d.price.regions)
+        if key not in known:
+            known[key] = _site(x, d, x.catalog.system_for(entry.chip.id, chips))
+        found.append(known[key])
+    return found
+
+
+def _site(x: Context, d: Deployment | None, system: System | None) -> Site:
+    """A system in the price's first region, or in its cleanest when carbon is minimised."""
+    if d is None or not d.price.regions:
+        return Site(system)
+    grids = {r: x.catalog.grid_for(d.offer.provider, r) for r in d.price.regions}
+    region = d.price.regions[0]
+    if x.question.objective == "carbon":
+        region = min(grids, key=lambda r: _carbon(grids[r]))
+    return Site(system, region, grids[region])
+
+
+def _carbon(grid: Electricity | None) -> float:
+    return math.inf if grid is None or grid.carbon_g_per_kwh is None else grid.carbon_g_per_kwh * grid.pue
+
+
+def _it_w(c: Candidates, spread: Uncertain, sites: Sequence[Site], deployed: Sequence[Deployment | None]) -> Array:
+    """Watts of all chips and hosts, shape (n, 1): chips in use at their load, rented but unused ones idle."""
+    host = host_power_w(c, np.array([[s.system_w_per_chip] for s in sites]))
+    idle = c.tdp_w * c.theta["power_idle_fraction"]
+    replicas = [d.replicas if d else 1 for d in deployed]
+    used = np.array([[float(n * e.layout.n_chips)] for n, e in zip(replicas, c.entries, strict=True)])
+    rented = np.array([[float(chips_rented(d, e))] for d, e in zip(deployed, c.entries, strict=True)])
+    watts: Array = (spread.value["chip_watts"] + host) * used + (host + idle) * (rented - used)
+    return watts
