@@ -1,6 +1,6 @@
 """Predicts every row of a measurement table that is within scope; says why not for the rest.
 
-Rows of one model and one traffic are evaluated together as arrays.
+All rows are evaluated together as arrays: models are stacked, traffic is a column.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from stackwright.catalog import Catalog, Engine
 from stackwright.errors import InputError
@@ -16,6 +17,7 @@ from stackwright.llm import Model, parse_config
 from stackwright.measure import Measurement
 from stackwright.performance import (
     Candidate,
+    Candidates,
     Constants,
     Layout,
     candidates,
@@ -23,11 +25,15 @@ from stackwright.performance import (
     layout_problem,
     memory_budget,
 )
-from stackwright.serving.prediction import fit_problem, service_metrics, spread_of
-from stackwright.serving.tokens import decode_context
+from stackwright.serving import running_for_rate
+from stackwright.serving.prediction import fit_problem, serve, service_metrics, spread_of
+from stackwright.serving.traffic import Traffic, stacked_traffic
 from stackwright.workload import Workload, parse_lengths
 
+Array = NDArray[np.float64]
+
 PERCENTILES = (50.0, 95.0, 99.0)
+_BLOCK = 1024
 
 
 @dataclass(frozen=True)
@@ -64,7 +70,7 @@ def predict_points(
 ) -> list[PointPrediction | Refusal]:
     """A prediction or a refusal for each row, in the order of the rows."""
     answers: dict[int, PointPrediction | Refusal] = {}
-    together: dict[tuple[str, Workload], list[tuple[int, _Point]]] = {}
+    together: dict[bool, list[tuple[int, _Point]]] = {True: [], False: []}
     models: dict[str, tuple[Model, str]] = {}
     for i, row in enumerate(rows):
         try:
@@ -72,17 +78,11 @@ def predict_points(
         except InputError as error:
             answers[i] = Refusal(row, str(error))
             continue
-        together.setdefault((point.model.id, _traffic(point.workload)), []).append((i, point))
-    for (_, workload), points in together.items():
-        answers.update(_evaluate(points, workload, constants, intervals))
+        together[point.workload.rate_per_s is None].append((i, point))
+    for points in together.values():
+        for start in range(0, len(points), _BLOCK):
+            answers.update(_evaluate(points[start : start + _BLOCK], constants, intervals))
     return [answers[i] for i in range(len(rows))]
-
-
-def _traffic(w: Workload) -> Workload:
-    """The workload without its load: rows that differ only in load are evaluated together."""
-    if w.rate_per_s is not None:
-        return w
-    return w.with_load(concurrency=1.0, rounds=w.rounds)
 
 
 def _point(row: Measurement, catalog: Catalog, models: dict[str, tuple[Model, str]]) -> _Point:
@@ -114,9 +114,11 @@ def _layout(row: Measurement, model: Model, engine: Engine, family: str) -> Layo
         tp = n_chips / (pp * dp)
     elif n_chips is not None and int(tp) * dp * pp != int(n_chips):
         raise InputError(f"layout contradicts itself: tp {tp:g} x attention_dp {dp} x pp {pp} is not {n_chips:g} chips")
-    precision = row.text["weight_precision"] or model.native_precision
+    precision = row.text["weight_precision"].lower() or model.native_precision
     support = next((s for s in engine.supports if family in s.families), None)
-    kv = row.text["kv_precision"] or ("fp8" if precision != "bf16" and support and "fp8" in support.kv else "bf16")
+    kv = row.text["kv_precision"].lower() or (
+        "fp8" if precision != "bf16" and support and "fp8" in support.kv else "bf16"
+    )
     return Layout(int(tp), pp, ep, dp, precision, kv)
 
 
@@ -129,51 +131,52 @@ def _workload(row: Measurement) -> Workload:
     rate = row.number("request_rate")
     if rate:
         return Workload("row", *lengths, rate_per_s=rate)
-    return Workload("row", *lengths, concurrency=row.number("concurrency") or None, rounds=row.number("rounds") or None)
+    return Workload("row", *lengths, concurrency=row.number("concurrency") or 1.0, rounds=row.number("rounds") or None)
 
 
 def _evaluate(
-    points: Sequence[tuple[int, _Point]], workload: Workload, constants: Constants, intervals: bool
+    points: Sequence[tuple[int, _Point]], constants: Constants, intervals: bool
 ) -> dict[int, PointPrediction | Refusal]:
-    """Predictions of rows that share model and traffic."""
-    from stackwright.serving import running_for_rate
-    from stackwright.serving.prediction import serve
-
+    """Predictions of rows that are all closed or all open loops."""
     answers: dict[int, PointPrediction | Refusal] = {}
-    c = candidates(points[0][1].model, [p.candidate for _, p in points], constants)
-    budget = memory_budget(c)
+    every = candidates([p.model for _, p in points], [p.candidate for _, p in points], constants)
+    budget = memory_budget(every)
     fits = []
     for k, (i, p) in enumerate(points):
-        problem = fit_problem(c, budget, p.workload, k)
+        problem = fit_problem(every, budget, p.workload, k)
         if problem:
-            answers[i] = Refusal(p.measurement, problem)
+            answers[i] = Refusal(p.measurement, f"does not fit: {problem}")
         else:
             fits.append(k)
     if not fits:
         return answers
-    c = c.take(np.array(fits))
+    c = every.take(np.array(fits))
     kept = [points[k] for k in fits]
-    if workload.rate_per_s is not None:
-        load = running_for_rate(c, workload, np.asarray(workload.rate_per_s))
-    else:
-        fitting = kv_capacity_sequences(c, memory_budget(c), decode_context(workload))
-        full = np.minimum(fitting, c.max_sequences) * c.shard.data
-        given = np.array([[p.workload.concurrency or np.nan] for _, p in kept])
-        load = np.where(np.isnan(given), full, given)
+    t = stacked_traffic([p.workload for _, p in kept])
+    load = _loads(c, t, [p for _, p in kept])
     if intervals:
-        spread = spread_of(c, workload, load, PERCENTILES)
+        spread = spread_of(c, t, load, PERCENTILES)
         values = {k: (v, *spread.interval(k)) for k, v in spread.value.items()}
     else:
-        plain = service_metrics(c, serve(c, workload, load), workload, PERCENTILES)
+        plain = service_metrics(c, serve(c, t, load), t, PERCENTILES)
         values = {k: (v, v, v) for k, v in plain.items()}
     for row, (i, p) in enumerate(kept):
-        metrics = {k: tuple(float(x[row, 0]) for x in v) for k, v in values.items()}
-        answers[i] = PointPrediction(
-            p.measurement,
-            p.candidate.chip.id,
-            p.candidate.engine.id,
-            p.model.id,
-            p.group,
-            metrics,  # type: ignore[arg-type]
-        )
+        if not np.isfinite(load[row, 0]):
+            answers[i] = Refusal(p.measurement, f"{p.workload.rate_per_s:g} requests/s is more than it can sustain")
+            continue
+        metrics = {
+            k: (float(v[row, 0]), float(low[row, 0]), float(high[row, 0])) for k, (v, low, high) in values.items()
+        }
+        names = p.candidate.chip.id, p.candidate.engine.id, p.model.id, p.group
+        answers[i] = PointPrediction(p.measurement, *names, metrics)
     return answers
+
+
+def _loads(c: Candidates, t: Traffic, points: Sequence[_Point]) -> Array:
+    """Users per replica as given (all that fit where the row states none), or running sequences at the rate given."""
+    if not t.closed:
+        return running_for_rate(c, t, np.array([[p.workload.rate_per_s or np.nan] for p in points]))
+    fitting = kv_capacity_sequences(c, memory_budget(c), np.asarray(t.decode_context))
+    full = np.minimum(fitting, c.max_sequences) * c.shard.data
+    stated = np.array([[p.measurement.number("concurrency") or np.nan] for p in points])
+    return np.where(np.isnan(stated), full, stated)

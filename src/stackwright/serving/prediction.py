@@ -27,6 +27,7 @@ from stackwright.serving.energy import replica_chip_power_w
 from stackwright.serving.intervals import Uncertain, propagate
 from stackwright.serving.open_loop import open_loop, running_for_rate
 from stackwright.serving.tokens import longest_request
+from stackwright.serving.traffic import Traffic, traffic
 from stackwright.units import gigabytes
 from stackwright.workload import Workload
 
@@ -75,22 +76,28 @@ class Prediction:
     notes: tuple[str, ...]
 
 
-def serve(c: Candidates, w: Workload, load: Array | None = None) -> Service:
+def serve(c: Candidates, w: Workload | Traffic, load: Array | None = None) -> Service:
     """The service of a workload: closed loop for a concurrency, open loop for a rate.
 
     `load`, shape broadcastable to (candidates, loads), replaces the workload's own concurrency, or is the running
     sequences of an open loop.
     """
-    if w.concurrency is not None:
-        return closed_loop(c, w, np.asarray(w.concurrency if load is None else load, dtype=float))
+    t = traffic(w)
     if load is None:
-        if w.rate_per_s is None:
+        if isinstance(w, Traffic):
+            raise InputError("many rows need a load each")
+        if t.closed:
+            load = np.asarray(w.concurrency, dtype=float)
+        elif w.rate_per_s is not None:
+            load = running_for_rate(c, w, np.asarray(w.rate_per_s, dtype=float))
+        else:
             raise InputError("give a request rate or a concurrency: one operating point needs a load")
-        load = running_for_rate(c, w, np.asarray(w.rate_per_s, dtype=float))
-    return open_loop(c, w, np.minimum(load, 1e6))
+    if t.closed:
+        return closed_loop(c, t, np.asarray(load, dtype=float))
+    return open_loop(c, t, np.minimum(load, 1e6))
 
 
-def service_metrics(c: Candidates, s: Service, w: Workload, percentiles: Iterable[float]) -> dict[str, Array]:
+def service_metrics(c: Candidates, s: Service, w: Workload | Traffic, percentiles: Iterable[float]) -> dict[str, Array]:
     """Metrics by contract name, arrays of shape (candidates, loads); unstable loads have infinite latency."""
     unstable = ~s.stable
     found: dict[str, Array] = {
@@ -103,35 +110,36 @@ def service_metrics(c: Candidates, s: Service, w: Workload, percentiles: Iterabl
         found[f"tpot_p{p:g}_s"] = s.tpot.quantile(p / 100.0)
         found[f"e2e_p{p:g}_s"] = s.e2e.quantile(p / 100.0)
     found = {k: np.where(unstable, np.inf, v) for k, v in found.items()}
-    output = s.request_rate * w.output.mean
+    t = traffic(w)
+    output = s.request_rate * t.output_mean
     found["requests_per_s"] = s.request_rate
     found["output_tokens_per_s_per_chip"] = output / c.n_chips
-    found["total_tokens_per_s_per_chip"] = s.request_rate * (w.output.mean + w.input.mean) / c.n_chips
+    found["total_tokens_per_s_per_chip"] = s.request_rate * (t.output_mean + t.input_mean) / c.n_chips
     watts = replica_chip_power_w(c, s)
     found["chip_watts"] = watts
     found["chip_joules_per_output_token"] = watts * c.n_chips / output
     return found
 
 
-def spread_of(c: Candidates, w: Workload, load: Array, percentiles: Iterable[float]) -> Uncertain:
+def spread_of(c: Candidates, w: Workload | Traffic, load: Array, percentiles: Iterable[float]) -> Uncertain:
     """Metrics at `load` (shape (n, 1)) with their spread from the constants.
 
     An open loop keeps its request rate while a constant moves: the running sequences follow, to first order, by the
     elasticity of the rate. `requests_per_s_at_load` is the rate at unmoved load: its spread is that of the capacity.
     """
-    percentiles = tuple(percentiles)
+    percentiles, t = tuple(percentiles), traffic(w)
     base_rate = serve(c, w, load).request_rate
     elasticity = np.ones_like(base_rate)
-    if w.concurrency is None:
+    if not t.closed:
         more = serve(c, w, load * 1.01).request_rate
         elasticity = np.clip(np.log(more / base_rate) / np.log(1.01), _LEAST_ELASTICITY, 1.0)
 
     def figures(moved: Candidates) -> dict[str, Array]:
         service = serve(moved, w, load)
         at_load = service.request_rate
-        if w.concurrency is None and moved is not c:
-            service = serve(moved, w, load * np.exp(np.log(base_rate / at_load) / elasticity))
-        return {**service_metrics(moved, service, w, percentiles), "requests_per_s_at_load": at_load}
+        if not t.closed and moved is not c:
+            service = serve(moved, t, load * np.exp(np.log(base_rate / at_load) / elasticity))
+        return {**service_metrics(moved, service, t, percentiles), "requests_per_s_at_load": at_load}
 
     return propagate(figures, c)
 

@@ -20,7 +20,7 @@ class Traffic:
     """Lengths in tokens and their coefficients of variation; scalars, or arrays of shape (n, 1), one row per candidate.
 
     `prompt_tokens`, `prompt_context`, `decode_context`: see `serving.tokens`. `rounds` is infinite for a long-running
-    service. `quantiles(p)` gives the p-quantiles of input and output.
+    service. `closed`: a closed loop (users), else arrivals. `quantiles(p)` gives the p-quantiles of the lengths.
     """
 
     input_mean: Number
@@ -32,6 +32,7 @@ class Traffic:
     decode_context: Number
     arrival_cv: Number
     rounds: Number
+    closed: bool
     workloads: tuple[Workload, ...]
 
     def quantiles(self, p: float) -> tuple[Number, Number]:
@@ -71,5 +72,6 @@ def _traffic(rows: tuple[Workload, ...], column: Callable[[Callable[[Workload], 
         decode_context=column(decode_context),
         arrival_cv=column(lambda w: w.arrival_cv),
         rounds=column(lambda w: np.inf if w.rounds is None else w.rounds),
+        closed=all(w.concurrency is not None for w in rows),
         workloads=rows,
     )
