@@ -5,6 +5,7 @@ All rows are evaluated together as arrays: models are stacked, traffic is a colu
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -13,7 +14,7 @@ from numpy.typing import NDArray
 
 from stackwright.catalog import Catalog, Engine
 from stackwright.errors import InputError
-from stackwright.llm import Model, parse_config
+from stackwright.llm import Model
 from stackwright.measure import Measurement
 from stackwright.performance import (
     Candidate,
@@ -25,6 +26,8 @@ from stackwright.performance import (
     layout_problem,
     memory_budget,
 )
+from stackwright.performance.candidates import years_since_2026
+from stackwright.performance.models import model_of
 from stackwright.serving import running_for_rate
 from stackwright.serving.prediction import fit_problem, serve, service_metrics, spread_of
 from stackwright.serving.traffic import Traffic, stacked_traffic
@@ -61,7 +64,6 @@ class _Point:
     measurement: Measurement
     candidate: Candidate
     model: Model
-    group: str
     workload: Workload
 
 
@@ -71,7 +73,7 @@ def predict_points(
     """A prediction or a refusal for each row, in the order of the rows."""
     answers: dict[int, PointPrediction | Refusal] = {}
     together: dict[bool, list[tuple[int, _Point]]] = {True: [], False: []}
-    models: dict[str, tuple[Model, str]] = {}
+    models: dict[str, Model] = {}
     for i, row in enumerate(rows):
         try:
             point = _point(row, catalog, models)
@@ -85,7 +87,7 @@ def predict_points(
     return [answers[i] for i in range(len(rows))]
 
 
-def _point(row: Measurement, catalog: Catalog, models: dict[str, tuple[Model, str]]) -> _Point:
+def _point(row: Measurement, catalog: Catalog, models: dict[str, Model]) -> _Point:
     text = row.text
     if text["mode"] not in ("", "aggregated"):
         raise InputError(f"{text['mode']} serving is not covered yet")
@@ -94,15 +96,29 @@ def _point(row: Measurement, catalog: Catalog, models: dict[str, tuple[Model, st
     chip, engine = catalog.chip(text["chip"]), catalog.engine(text["engine"])
     name = text["model"]
     if name not in models:
-        entry = catalog.model(name)
-        models[name] = parse_config(entry.config, entry.id), entry.group or entry.id
-    model, group = models[name]
+        models[name] = model_of(catalog.model(name))
+    model = models[name]
     layout = _layout(row, model, engine, chip.family)
-    candidate = Candidate(engine, chip, layout)
+    candidate = Candidate(engine, chip, layout, source=harness(row), year=row_year(row))
     problem = layout_problem(layout, model, engine, chip)
     if problem:
         raise InputError(problem)
-    return _Point(row, candidate, model, group, _workload(row))
+    return _Point(row, candidate, model, _workload(row))
+
+
+def harness(row: Measurement) -> str:
+    """The benchmark a row comes from, as the calibration names it: how it sends requests, not who published it."""
+    source = row.text["source"].lower()
+    known = {"inferencex": "inferencex", "tensorrt-llm perf": "tensorrt-llm-perf", "gap": "gap-analysis"}
+    return next((name for text, name in known.items() if text in source), "other" if source else "")
+
+
+def row_year(row: Measurement) -> float | None:
+    """Years from 2026-01-01 to the date of a row, where it states a day; None (the engine's date) elsewhere."""
+    try:
+        return years_since_2026(dt.date.fromisoformat(row.text["date"][:10]))
+    except ValueError:
+        return None
 
 
 def _layout(row: Measurement, model: Model, engine: Engine, family: str) -> Layout:
@@ -167,7 +183,7 @@ def _evaluate(
         metrics = {
             k: (float(v[row, 0]), float(low[row, 0]), float(high[row, 0])) for k, (v, low, high) in values.items()
         }
-        names = p.candidate.chip.id, p.candidate.engine.id, p.model.id, p.group
+        names = p.candidate.chip.id, p.candidate.engine.id, p.model.id, p.model.network
         answers[i] = PointPrediction(p.measurement, *names, metrics)
     return answers
 

@@ -105,6 +105,7 @@ class Model:
     max_context: int
     native_precision: str
     family: Literal["dense", "moe"]
+    network: str = ""
 
     @property
     def head_parameters(self) -> float:

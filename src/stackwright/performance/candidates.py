@@ -5,6 +5,7 @@ Column vectors, shape (n, 1): batch sizes run along the second axis. One point i
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from functools import partial
@@ -19,6 +20,7 @@ from stackwright.llm.architecture import Role
 from stackwright.llm.operators import Shard
 from stackwright.llm.precision import BYTES_PER_ELEMENT
 from stackwright.llm.stack import stack, take
+from stackwright.performance.calibration import Context
 from stackwright.performance.constants import Constants, Theta
 from stackwright.performance.layout import Layout
 
@@ -29,12 +31,18 @@ _ROLES: tuple[Role, ...] = ("attention_in", "attention_out", "ffn", "expert", "s
 
 @dataclass(frozen=True)
 class Candidate:
-    """One engine on one chip with one layout."""
+    """One engine on one chip with one layout.
+
+    `source` and `year` describe a measured row: its harness, and its date in years since 2026-01-01 (None: the date
+    of the engine's version).
+    """
 
     engine: Engine
     chip: Chip
     layout: Layout
     scale_up_chips: int | None = None
+    source: str = ""
+    year: float | None = None
 
     @property
     def scale_up_domain(self) -> int:
@@ -67,6 +75,7 @@ class Candidates:
     max_sequences: Array
     chunked: NDArray[np.bool_]
     theta: Theta
+    contexts: tuple[Context, ...]
     constants: Constants
 
     def __len__(self) -> int:
@@ -96,7 +105,8 @@ class Candidates:
             return take(value, rows) if isinstance(value, Model) else value
 
         chosen: dict[str, Any] = {f.name: pick(getattr(self, f.name)) for f in fields(self)}
-        chosen["entries"] = tuple(self.entries[int(i)] for i in rows)
+        for name in ("entries", "contexts"):
+            chosen[name] = tuple(getattr(self, name)[int(i)] for i in rows)
         return Candidates(**chosen)
 
     def shifted(self, constant: str, delta_ln: float) -> Candidates:
@@ -112,6 +122,7 @@ def candidates(model: Model | Sequence[Model], entries: Sequence[Candidate], con
     def column(get: Callable[[Candidate], float]) -> Array:
         return np.array([[float(get(r))] for r in rows])
 
+    contexts = [context_of(m, r) for m, r in zip(models, rows, strict=True)]
     ratio = constants.value("scale_out_latency_ratio")
     outside = np.array([[r.layout.group > r.scale_up_domain] for r in rows])
     link_in = column(lambda r: r.chip.link.scale_up_bytes_per_s)
@@ -138,9 +149,30 @@ def candidates(model: Model | Sequence[Model], entries: Sequence[Candidate], con
         max_batched_tokens=column(lambda r: r.engine.scheduler.max_batched_tokens),
         max_sequences=column(lambda r: r.engine.scheduler.max_sequences),
         chunked=np.array([[r.engine.scheduler.policy == "chunked"] for r in rows]),
-        theta=constants.theta([r.engine.id for r in rows], [r.chip.family for r in rows], [r.chip.id for r in rows]),
+        theta=constants.theta(contexts),
+        contexts=tuple(contexts),
         constants=constants,
     )
+
+
+def context_of(model: Model, r: Candidate) -> Context:
+    """Where a candidate runs, as the levels of a calibration name it."""
+    year = r.year if r.year is not None else years_since_2026(r.engine.date)
+    return Context(
+        engine=r.engine.id,
+        vendor=r.chip.vendor,
+        family=r.chip.family,
+        chip=r.chip.id,
+        precision=r.layout.weight_precision,
+        network=model.network or model.id,
+        source=r.source,
+        year=year,
+    )
+
+
+def years_since_2026(day: dt.date | None) -> float:
+    """Years from 2026-01-01 to a day; 0 where it is unknown."""
+    return 0.0 if day is None else (day - dt.date(2026, 1, 1)).days / 365.25
 
 
 def _by_role(models: Sequence[Model], rows: Sequence[Candidate], get: Callable[[Model, Candidate], float]) -> Array:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import functools
+import json
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ import yaml
 from numpy.typing import NDArray
 
 from stackwright.errors import InputError
+from stackwright.performance.calibration import Calibration, Context, parse_calibration
 
 Array = NDArray[np.float64]
 Theta = Mapping[str, Array]
@@ -36,23 +38,27 @@ class Constant:
 
 @dataclass(frozen=True)
 class Constants:
-    """A record of constants and of their shifts by engine, chip family, chip, and engine x family.
-
-    `effects[level][key][constant]` is added to ln(value). `status` is `uncalibrated` or `calibrated`.
-    """
+    """The named constants with their spread (the prior), and the calibration that moves them, if there is one."""
 
     version: int
-    status: str
     date: str
     entries: Mapping[str, Constant]
-    effects: Mapping[str, Mapping[str, Mapping[str, float]]] = field(default_factory=dict)
+    calibration: Calibration | None = None
+
+    @property
+    def status(self) -> str:
+        """`uncalibrated`, or which measurements the record rests on."""
+        c = self.calibration
+        return (
+            "uncalibrated" if c is None else f"calibrated on {c.n_rows} measured points ({c.date}, data {c.data_hash})"
+        )
 
     def sd(self, name: str) -> float:
         """Standard deviation of ln(constant)."""
         return self.entries[name].sd
 
     def value(self, name: str) -> float:
-        """Median of a constant, without effects."""
+        """Median of a constant, before calibration."""
         return self.entries[name].value
 
     @property
@@ -60,38 +66,56 @@ class Constants:
         """Names of the constants that carry a spread, in the order of the record."""
         return [name for name, c in self.entries.items() if c.sd > 0]
 
-    def theta(self, engines: Sequence[str], families: Sequence[str], chips: Sequence[str]) -> Theta:
-        """Values per candidate: arrays of shape (n, 1), or shape () where no effect moves the constant."""
-        moved = {k for level in self.effects.values() for shifts in level.values() for k in shifts}
+    def theta(self, contexts: Sequence[Context]) -> Theta:
+        """Values per candidate: arrays of shape (n, 1), or shape () where nothing moves the constant."""
+        moved = self.calibration.moved if self.calibration else frozenset()
         result: dict[str, Array] = {}
         for name, constant in self.entries.items():
-            if name not in moved:
+            if self.calibration is None or name not in moved:
                 result[name] = np.asarray(constant.value)
                 continue
-            shift = [self._shift(name, e, f, c) for e, f, c in zip(engines, families, chips, strict=True)]
-            values = constant.value * np.exp(np.asarray(shift))
+            values = constant.value * np.exp(self.calibration.shift(contexts, name))
             result[name] = np.clip(values, constant.low, constant.high)[:, None]
         return result
 
-    def _shift(self, name: str, engine: str, family: str, chip: str) -> float:
-        keys = {"engine": engine, "family": family, "chip": chip, "engine|family": f"{engine}|{family}"}
-        return sum(self.effects.get(level, {}).get(key, {}).get(name, 0.0) for level, key in keys.items())
-
 
 def load_constants(path: Path | None = None) -> Constants:
-    """The shipped record, or one from a file of the same layout. `InputError` names file and field."""
+    """The shipped constants and calibration, or those of a file.
+
+    A file is a record of constants (YAML, no calibration) or a calibration record (JSON, on the shipped constants).
+    `InputError` names file and field.
+    """
     if path is None:
         return _shipped()
     try:
-        return _parse(path.read_text(), str(path))
+        text = path.read_text()
     except OSError as error:
         raise InputError(f"{path}: cannot read ({error.strerror}); give a record of constants") from None
+    if path.suffix == ".json":
+        return replace(_shipped(), calibration=_calibration(text, str(path)))
+    return _parse(text, str(path))
+
+
+def prior_constants() -> Constants:
+    """The shipped constants without calibration."""
+    return replace(_shipped(), calibration=None)
 
 
 @functools.cache
 def _shipped() -> Constants:
-    text = (resources.files("stackwright.performance") / "data" / "constants.yaml").read_text()
-    return _parse(text, "constants.yaml")
+    data = resources.files("stackwright.performance") / "data"
+    constants = _parse((data / "constants.yaml").read_text(), "constants.yaml")
+    record = data / "calibration.json"
+    if not record.is_file():
+        return constants
+    return replace(constants, calibration=_calibration(record.read_text(), "calibration.json"))
+
+
+def _calibration(text: str, where: str) -> Calibration:
+    try:
+        return parse_calibration(json.loads(text))
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise InputError(f"{where}: not a calibration record ({type(error).__name__}: {error})") from None
 
 
 def _parse(text: str, where: str) -> Constants:
@@ -99,8 +123,7 @@ def _parse(text: str, where: str) -> Constants:
     try:
         raw = yaml.load(text, Loader=loader)
         entries = {name: _constant(name, body, where) for name, body in raw["constants"].items()}
-        effects = raw.get("effects") or {}
-        return Constants(int(raw["version"]), str(raw["status"]), str(raw["date"]), entries, effects)
+        return Constants(int(raw["version"]), str(raw["date"]), entries)
     except (yaml.YAMLError, KeyError, TypeError, AttributeError, ValueError) as error:
         raise InputError(f"{where}: not a record of constants ({type(error).__name__}: {error})") from None
 

@@ -6,7 +6,8 @@ from pathlib import Path
 
 from stackwright.catalog import Catalog, ModelEntry
 from stackwright.errors import InputError, UnknownIdError
-from stackwright.llm import Model, parse_config, read_config
+from stackwright.llm import Model, read_config
+from stackwright.performance.models import model_of
 
 
 def resolve_model(name: str, catalog: Catalog) -> tuple[Model, ModelEntry | None]:
@@ -22,7 +23,7 @@ def resolve_model(name: str, catalog: Catalog) -> tuple[Model, ModelEntry | None
         entry = catalog.model(name)
     except UnknownIdError as error:
         raise InputError(f"{error} (or give the path of its config.json)") from None
-    return parse_config(entry.config, entry.id), entry
+    return model_of(entry), entry
 
 
 def checkpoint_of(asked: str, entry: ModelEntry | None, precision: str) -> tuple[str, str]:

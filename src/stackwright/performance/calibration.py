@@ -1,0 +1,139 @@
+r"""The calibration record: shifts of the constants by level, interval factors by support, and what was fitted.
+
+.. math:: \ln\theta_{k} = \ln\theta^0_k + \sum_{level} b_{level,\,key,\,k} + year \cdot \sum_{level} s_{level,\,key,\,k}
+
+with the keys of a candidate at each level (`keys_of`). A key that the record does not know shifts nothing: the
+constant falls back to what the wider levels say. The record is fitted in `calibration/`; this room only reads it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+Array = NDArray[np.float64]
+Shifts = Mapping[str, Mapping[str, Mapping[str, float]]]
+Support = Literal["pair_seen", "pair_unseen", "model_unseen", "chip_unseen", "unseen"]
+
+SUPPORTS: tuple[Support, ...] = ("pair_seen", "pair_unseen", "model_unseen", "chip_unseen", "unseen")
+
+
+@dataclass(frozen=True)
+class Context:
+    """Where a candidate runs, as the levels of the record name it.
+
+    `network` is the model (one name for checkpoints that repeat one network), `source` the harness of a measured
+    row ('' for a service of one's own), `year` the date of the software in years since 2026-01-01.
+    """
+
+    engine: str
+    vendor: str
+    family: str
+    chip: str
+    precision: str
+    network: str
+    source: str = ""
+    year: float = 0.0
+
+    def keys(self) -> dict[str, str]:
+        """The key of this context at each level."""
+        return {
+            "all": "",
+            "engine": self.engine,
+            "vendor": self.vendor,
+            "family": self.family,
+            "chip": self.chip,
+            "engine|family": f"{self.engine}|{self.family}",
+            "family|precision": f"{self.family}|{self.precision}",
+            "network": self.network,
+            "source": self.source,
+        }
+
+
+@dataclass(frozen=True)
+class Factor:
+    """ln of the factors from a prediction to the low and high end of its two-sided 90 % interval, and their basis.
+
+    `low` <= 0 <= `high` unless the prediction is biased on what was held out; `n` groups held out.
+    """
+
+    low: float
+    high: float
+    n: int
+
+    @property
+    def sd_ln(self) -> float:
+        """Spread of ln(metric) as a normal law of the same width would have it."""
+        return (self.high - self.low) / (2.0 * 1.6448536269514722)
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """A fitted record. `factors[metric][support]`; `seen` lists (chip, network, engine) with their number of rows."""
+
+    version: int
+    date: str
+    data_hash: str
+    n_rows: int
+    shifts: Shifts
+    slopes: Shifts
+    factors: Mapping[str, Mapping[str, Factor]]
+    correlation: float
+    seen: Mapping[tuple[str, str, str], int] = field(default_factory=dict)
+    row_hashes: frozenset[str] = frozenset()
+
+    @property
+    def moved(self) -> frozenset[str]:
+        """Names of the constants that some level moves."""
+        tables = (*self.shifts.values(), *self.slopes.values())
+        return frozenset(name for level in tables for row in level.values() for name in row)
+
+    def shift(self, contexts: Sequence[Context], name: str) -> Array:
+        """ln shift of one constant for each context, shape (n,)."""
+        known: dict[Context, float] = {}
+        for context in contexts:
+            if context not in known:
+                known[context] = self._shift(context, name)
+        return np.array([known[c] for c in contexts])
+
+    def _shift(self, context: Context, name: str) -> float:
+        total = 0.0
+        for level, key in context.keys().items():
+            total += self.shifts.get(level, {}).get(key, {}).get(name, 0.0)
+            total += context.year * self.slopes.get(level, {}).get(key, {}).get(name, 0.0)
+        return total
+
+    def support(self, context: Context) -> Support:
+        """How near the measurements are: the same chip and network and engine, or what of it was never seen."""
+        chips, networks, engines = ({k[i] for k in self.seen} for i in range(3))
+        if context.engine not in engines:
+            return "unseen"
+        if context.chip in chips and context.network in networks:
+            pairs = {(k[0], k[1]) for k in self.seen}
+            return "pair_seen" if (context.chip, context.network) in pairs else "pair_unseen"
+        if context.chip in chips:
+            return "model_unseen"
+        return "chip_unseen" if context.network in networks else "unseen"
+
+
+def parse_calibration(raw: Mapping[str, Any]) -> Calibration:
+    """A record from its JSON document."""
+    return Calibration(
+        version=int(raw["version"]),
+        date=str(raw["date"]),
+        data_hash=str(raw["data_hash"]),
+        n_rows=int(raw["n_rows"]),
+        shifts=raw["shifts"],
+        slopes=raw["slopes"],
+        factors={
+            metric: {support: Factor(float(f["low"]), float(f["high"]), int(f["n"])) for support, f in by.items()}
+            for metric, by in raw["factors"].items()
+        },
+        correlation=float(raw["correlation"]),
+        seen={(s["chip"], s["network"], s["engine"]): int(s["n"]) for s in raw["seen"]},
+        row_hashes=frozenset(raw["row_hashes"]),
+    )
