@@ -145,7 +145,12 @@ def interval_document(v: Interval | None) -> Document | None:
     """A figure with its two-sided 90 % interval; infinite figures become null."""
     if v is None:
         return None
-    return {k: (x if math.isfinite(x) else None) for k, x in (("value", v.value), ("low", v.low), ("high", v.high))}
+    return {"value": finite(v.value), "low": finite(v.low), "high": finite(v.high)}
+
+
+def finite(x: float | None) -> float | None:
+    """A number that JSON can hold, or None."""
+    return x if x is not None and math.isfinite(x) else None
 
 
 def rejected_by_reason(rejected: Sequence[Rejection]) -> list[tuple[str, int]]:
@@ -202,13 +207,13 @@ def _plan(p: Plan, q: Question) -> Document:
         "usd_per_hour": p.usd_per_hour,
         "usd_per_mtok_output": interval_document(p.usd_per_mtok_output),
         "usd_per_mtok_total": interval_document(p.usd_per_mtok_total),
-        "usd_per_mtok_input_by_engine_time": p.usd_per_mtok_input_by_time,
-        "usd_per_mtok_output_by_engine_time": p.usd_per_mtok_output_by_time,
-        "usd_per_mtok_output_full_load": p.full_load_usd_per_mtok_output,
-        "utilisation": p.utilisation,
+        "usd_per_mtok_input_by_engine_time": finite(p.usd_per_mtok_input_by_time),
+        "usd_per_mtok_output_by_engine_time": finite(p.usd_per_mtok_output_by_time),
+        "usd_per_mtok_output_full_load": finite(p.full_load_usd_per_mtok_output),
+        "utilisation": finite(p.utilisation),
         "joules_per_output_token": interval_document(p.joules_per_output_token),
         "kgco2_per_mtok": interval_document(p.kgco2_per_mtok),
-        "facility_watts": p.facility_watts,
+        "facility_watts": finite(p.facility_watts),
     }
     for name in ("ttft", "tpot", "e2e"):
         for stat in ("mean", percentile):

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from stackwright import planner
 from stackwright.catalog import Catalog, ModelEntry, load_catalog
+from stackwright.catalog.yaml_files import KINDS, list_files
 from stackwright.errors import InputError
 from stackwright.llm import Model
 from stackwright.performance import Candidate, Constants, Layout, load_constants
@@ -16,6 +17,7 @@ from stackwright.planner.question import Grouping, Objective
 from stackwright.planner.space import default_kv_precision
 from stackwright.serving.prediction import Prediction
 from stackwright.serving.prediction import predict as predict_point
+from stackwright.serving.tokens import longest_request
 from stackwright.workload import PUBLISHED, SLO, Workload, load_trace, parse_lengths
 from stackwright.workload import workload as find_workload
 
@@ -102,7 +104,8 @@ def predict(
     """Predict one operating point of one replica.
 
     Give `workload`, or `isl` and `osl` (tokens; spread by `length_dist`), and `rate` (requests/s) or `concurrency`
-    (users). `tp` defaults to the chips that `pp` and `attention_dp` leave; the precision to the published one.
+    (users), unless the workload has a load of its own. `tp` defaults to the chips that `pp` and `attention_dp`
+    leave; the precision to the published one.
     """
     facts = catalog or load_catalog()
     architecture, entry = resolve_model(model, facts)
@@ -110,22 +113,36 @@ def predict(
     support = next((s for s in engine_record.supports if chip_record.family in s.families), None)
     if support is None:
         raise InputError(f"{engine_record.id} does not run on {chip_record.family} chips ({chip_record.id})")
-    weights = weight_precision or native_precision(architecture, entry, support.weights)
+    weights = (weight_precision or "").lower() or native_precision(architecture, entry, support.weights)
     layout = Layout(
         tp=tensor_ranks(n_chips, tp, pp, attention_dp),
         pp=pp,
         ep=ep,
         attention_dp=attention_dp,
         weight_precision=weights,
-        kv_precision=kv_precision or default_kv_precision(weights, support.kv),
+        kv_precision=(kv_precision or "").lower() or default_kv_precision(weights, support.kv),
     )
-    if rate is None and concurrency is None:
-        raise InputError("give --rate or --concurrency: one operating point needs a load")
     traffic = lengths_of(workload, isl, osl, length_dist, prefix_hit_rate)
-    traffic = traffic.with_load(rate_per_s=rate, concurrency=concurrency, rounds=rounds)
+    traffic = one_load(traffic, rate, concurrency, rounds)
+    if longest_request(traffic) > architecture.max_context:
+        raise InputError(
+            f"{architecture.id} takes {architecture.max_context} tokens at most; long requests have "
+            f"{longest_request(traffic):g}: shorten them or choose another model"
+        )
     return predict_point(
         architecture, Candidate(engine_record, chip_record, layout), traffic, constants or load_constants()
     )
+
+
+def one_load(traffic: Workload, rate: float | None, concurrency: float | None, rounds: float | None) -> Workload:
+    """The traffic under the load given here, else under its own; an operating point needs one."""
+    if rate is not None or concurrency is not None:
+        return traffic.with_load(rate_per_s=rate, concurrency=concurrency, rounds=rounds)
+    if traffic.rate_per_s is None and traffic.concurrency is None:
+        raise InputError("give --rate or --concurrency: one operating point needs a load")
+    if rounds is not None:
+        return traffic.with_load(rate_per_s=traffic.rate_per_s, concurrency=traffic.concurrency, rounds=rounds)
+    return traffic
 
 
 def tensor_ranks(n_chips: int | None, tp: int | None, pp: int, attention_dp: int) -> int:
@@ -180,6 +197,8 @@ def lengths_of(
     if workload is not None:
         if isl is not None or osl is not None:
             raise InputError("--workload and --isl/--osl contradict: give one of them")
+        if length_dist != "fixed" or prefix_hit_rate:
+            raise InputError("--length-dist and --prefix-hit-rate belong to --isl and --osl; a workload has its own")
         return traffic_named(workload)
     if isl is None or osl is None:
         raise InputError("give --isl and --osl (tokens), or --workload")
@@ -196,9 +215,16 @@ def promise(ttft: float | None, tpot: float | None, percentile: float) -> SLO:
 
 def catalog_with(directory: str | Path | None) -> Catalog:
     """The shipped catalogue, with a user's directory on top where given."""
-    return load_catalog(Path(directory) if directory else None)
+    if directory is None:
+        return load_catalog()
+    if not list_files(Path(directory)):
+        raise InputError(f"{directory}: no catalogue files; expected YAML files in {', '.join(f'{k}/' for k in KINDS)}")
+    return load_catalog(Path(directory))
 
 
 def constants_from(file: str | Path | None) -> Constants:
     """The shipped record of constants, or a user's."""
-    return load_constants(Path(file) if file else None)
+    try:
+        return load_constants(Path(file) if file else None)
+    except UnicodeDecodeError:
+        raise InputError(f"{file}: not a UTF-8 text file; give a record of constants") from None

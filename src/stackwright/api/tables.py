@@ -36,6 +36,7 @@ def validate(
 
     Errors are per cent of the measured figure; `groups` are by the columns `by`.
     """
+    by = tuple(dict.fromkeys(by))
     unknown = [c for c in by if c not in _COLUMNS]
     if unknown:
         raise InputError(f"cannot group by {unknown[0]!r}; one of {', '.join(_COLUMNS)}")
@@ -50,18 +51,34 @@ def predict_table(
     """Predict every row of a table and write it to `out` (CSV, .gz by its name) with predicted_* columns.
 
     Each metric has `predicted_X`, `predicted_X_low`, `predicted_X_high`; a refused row has the reason in
-    `refused`. Returns the scores as `validate` does.
+    `refused`. Returns the scores as `validate` does. Raises `InputError` when `out` is the table itself, is named as
+    something else than CSV, or cannot be written.
     """
+    source, target = Path(points), Path(out)
+    if target.name.removesuffix(".gz").endswith((".jsonl", ".ndjson", ".json", ".parquet")):
+        raise InputError(f"{target}: predictions are written as CSV; name a .csv or .csv.gz file")
+    if target.exists() and target.samefile(source):
+        raise InputError(f"{target}: is the table that is read; give another file for the predictions")
     record = constants or load_constants()
-    rows = read_measurements(Path(points))
+    rows = read_measurements(source)
     answers = predict_points(rows, catalog or load_catalog(), record)
-    columns = list(dict.fromkeys(k for r in rows for k in r.raw))
-    added = [f"predicted_{m}{end}" for m in _PREDICTED for end in ("", "_low", "_high")]
+    data = _table(answers).encode()
+    try:
+        target.write_bytes(gzip.compress(data) if target.suffix == ".gz" else data)
+    except OSError as error:
+        raise InputError(f"{target}: cannot write ({error.strerror})") from None
+    return _scored(answers, ("chip", "engine", "model"), record)
+
+
+def _table(answers: Sequence[PointPrediction | Refusal]) -> str:
+    """CSV text: the columns as read, without the predictions of an earlier run, then the new ones."""
+    added = [f"predicted_{m}{end}" for m in _PREDICTED for end in ("", "_low", "_high")] + ["refused"]
+    columns = [c for c in dict.fromkeys(k for a in answers for k in a.measurement.raw) if c not in added]
     text = io.StringIO()
-    writer = csv.DictWriter(text, [*columns, *added, "refused"], lineterminator="\n")
+    writer = csv.DictWriter(text, [*columns, *added], lineterminator="\n")
     writer.writeheader()
     for answer in answers:
-        cells: dict[str, Any] = dict(answer.measurement.raw)
+        cells: dict[str, Any] = {k: v for k, v in answer.measurement.raw.items() if k not in added}
         if isinstance(answer, Refusal):
             cells["refused"] = answer.reason
         else:
@@ -69,13 +86,7 @@ def predict_table(
                 for end, value in zip(("", "_low", "_high"), answer.metrics[m], strict=True):
                     cells[f"predicted_{m}{end}"] = f"{value:.6g}"
         writer.writerow(cells)
-    data = text.getvalue().encode()
-    target = Path(out)
-    try:
-        target.write_bytes(gzip.compress(data) if target.suffix == ".gz" else data)
-    except OSError as error:
-        raise InputError(f"{target}: cannot write ({error.strerror})") from None
-    return _scored(answers, ("chip", "engine", "model"), record)
+    return text.getvalue()
 
 
 def _scored(answers: Sequence[PointPrediction | Refusal], by: Sequence[str], constants: Constants) -> Document:

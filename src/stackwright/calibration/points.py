@@ -60,7 +60,9 @@ class Refusal:
 
 
 @dataclass(frozen=True)
-class _Point:
+class Point:
+    """A measured row resolved against the catalogue."""
+
     measurement: Measurement
     candidate: Candidate
     model: Model
@@ -72,11 +74,11 @@ def predict_points(
 ) -> list[PointPrediction | Refusal]:
     """A prediction or a refusal for each row, in the order of the rows."""
     answers: dict[int, PointPrediction | Refusal] = {}
-    together: dict[bool, list[tuple[int, _Point]]] = {True: [], False: []}
+    together: dict[bool, list[tuple[int, Point]]] = {True: [], False: []}
     models: dict[str, Model] = {}
     for i, row in enumerate(rows):
         try:
-            point = _point(row, catalog, models)
+            point = resolve_point(row, catalog, models)
         except InputError as error:
             answers[i] = Refusal(row, str(error))
             continue
@@ -87,7 +89,7 @@ def predict_points(
     return [answers[i] for i in range(len(rows))]
 
 
-def _point(row: Measurement, catalog: Catalog, models: dict[str, Model]) -> _Point:
+def resolve_point(row: Measurement, catalog: Catalog, models: dict[str, Model]) -> Point:
     text = row.text
     if text["mode"] not in ("", "aggregated"):
         raise InputError(f"{text['mode']} serving is not covered yet")
@@ -103,7 +105,7 @@ def _point(row: Measurement, catalog: Catalog, models: dict[str, Model]) -> _Poi
     problem = layout_problem(layout, model, engine, chip)
     if problem:
         raise InputError(problem)
-    return _Point(row, candidate, model, _workload(row))
+    return Point(row, candidate, model, _workload(row))
 
 
 def harness(row: Measurement) -> str:
@@ -151,7 +153,7 @@ def _workload(row: Measurement) -> Workload:
 
 
 def _evaluate(
-    points: Sequence[tuple[int, _Point]], constants: Constants, intervals: bool
+    points: Sequence[tuple[int, Point]], constants: Constants, intervals: bool
 ) -> dict[int, PointPrediction | Refusal]:
     """Predictions of rows that are all closed or all open loops."""
     answers: dict[int, PointPrediction | Refusal] = {}
@@ -169,7 +171,7 @@ def _evaluate(
     c = every.take(np.array(fits))
     kept = [points[k] for k in fits]
     t = stacked_traffic([p.workload for _, p in kept])
-    load = _loads(c, t, [p for _, p in kept])
+    load = point_loads(c, t, [p for _, p in kept])
     if intervals:
         spread = spread_of(c, t, load, PERCENTILES)
         values = {k: (v, *spread.interval(k)) for k, v in spread.value.items()}
@@ -188,7 +190,7 @@ def _evaluate(
     return answers
 
 
-def _loads(c: Candidates, t: Traffic, points: Sequence[_Point]) -> Array:
+def point_loads(c: Candidates, t: Traffic, points: Sequence[Point]) -> Array:
     """Users per replica as given (all that fit where the row states none), or running sequences at the rate given."""
     if not t.closed:
         return running_for_rate(c, t, np.array([[p.workload.rate_per_s or np.nan] for p in points]))

@@ -14,9 +14,16 @@ from stackwright.cli.output import console, emit_json, number, table
 KINDS = ("chips", "systems", "engines", "models", "offers", "grids")
 
 
-@click.group("catalog", short_help="List, show and check chips, systems, engines, models and offers.")
-def command() -> None:
+@click.group(
+    "catalog",
+    short_help="List, show and check chips, systems, engines, models and offers.",
+    invoke_without_command=True,
+)
+@click.pass_context
+def command(ctx: click.Context) -> None:
     """Facts with their sources: chips, systems, engines, models, offers and electricity."""
+    if ctx.invoked_subcommand is None:
+        click.echo(ctx.get_help())
 
 
 def _ids() -> list[str]:
@@ -105,7 +112,8 @@ def check(ctx: click.Context, catalog_dir: Path | None, as_json: bool) -> None:
 
 def _chips(records: Any) -> Any:
     right = ("BF16 TFLOP/s", "FP8", "FP4", "memory GB", "TB/s", "link GB/s", "domain", "TDP W")
-    made = table("Chips (dense rates; link one way per chip)", "id", "vendor", "family", *right, "status", right=right)
+    made = table("Chips (dense rates; link one way per chip)", "id", "vendor", "family", *right, "status", right=right,
+                 may_go=("domain", "FP4", "family", "TDP W", "status", "link GB/s"))  # fmt: skip
     for c in records:
         flops = [None if f is None else f / 1e12 for f in (c.compute.bf16, c.compute.fp8, c.compute.fp4)]
         made.add_row(
@@ -117,7 +125,9 @@ def _chips(records: Any) -> Any:
 
 
 def _systems(records: Any) -> Any:
-    made = table("Systems", "id", "chips", "power kW", "price USD", "basis", right=("power kW", "price USD"))
+    made = table(
+        "Systems", "id", "chips", "power kW", "price USD", "basis", right=("power kW", "price USD"), may_go=("basis",)
+    )
     for s in records:
         kw = None if s.power_w is None else s.power_w / 1e3
         made.add_row(s.id, f"{s.chips} x {s.chip}", number(kw), number(s.price_usd), s.power_basis)
@@ -125,7 +135,7 @@ def _systems(records: Any) -> Any:
 
 
 def _engines(records: Any) -> Any:
-    made = table("Engines", "id", "version", "date", "scheduling", "runs on")
+    made = table("Engines", "id", "version", "date", "scheduling", "runs on", may_go=("date", "scheduling"))
     for e in records:
         families = sorted({f for s in e.supports for f in s.families})
         made.add_row(e.id, e.version, str(e.date or "-"), e.scheduler.policy, ", ".join(families))
@@ -133,7 +143,8 @@ def _engines(records: Any) -> Any:
 
 
 def _models(records: Any) -> Any:
-    made = table("Models", "id", "type", "parameters B", "active B", "checkpoints", right=("parameters B", "active B"))
+    made = table("Models", "id", "type", "parameters B", "active B", "checkpoints", right=("parameters B", "active B"),
+                 may_go=("type",))  # fmt: skip
     from stackwright.llm import parse_config
 
     for m in records:
@@ -152,7 +163,9 @@ def _models(records: Any) -> Any:
 def _offers(records: Any) -> Any:
     right = ("chips", "USD/chip-hour")
     columns = ("id", "chip", "chips", "contract", "USD/chip-hour", "regions", "read on", "confidence")
-    made = table("Offers (newest price of each contract)", *columns, right=right)
+    made = table(
+        "Offers (newest price of each contract)", *columns, right=right, may_go=("confidence", "regions", "read on")
+    )
     from stackwright.catalog.store import prices_in_force
 
     for o in records:
@@ -172,7 +185,7 @@ def _offers(records: Any) -> Any:
 
 def _grids(records: Any) -> Any:
     right = ("PUE", "g CO2e/kWh", "L/kWh")
-    made = table("Electricity", "id", *right, "date", "confidence", right=right)
+    made = table("Electricity", "id", *right, "date", "confidence", right=right, may_go=("date", "confidence"))
     for g in records:
         made.add_row(
             g.id, number(g.pue), number(g.carbon_g_per_kwh), number(g.water_l_per_kwh), str(g.date or "-"), g.confidence

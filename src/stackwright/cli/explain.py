@@ -40,6 +40,7 @@ def command(model: str, as_json: bool, **options: Any) -> None:
             f"\n{title}: {number(step['seconds'] * 1e3)} ms",
             "part", "ms", "share", "bound by", "memory ms", "compute ms",
             "GB read", "GFLOP", right=("ms", "share", "memory ms", "compute ms", "GB read", "GFLOP"),
+            may_go=("GFLOP", "GB read"),
         )  # fmt: skip
         for part in step["parts"]:
             made.add_row(

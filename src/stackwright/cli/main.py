@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import os
 import sys
@@ -68,49 +69,75 @@ class _Lazy(click.Group):
         return super().resolve_command(ctx, args)
 
 
-@click.group(cls=_Lazy, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
+@click.group(
+    cls=_Lazy,
+    invoke_without_command=True,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
+)
 @click.version_option(__version__, prog_name="stackwright")
-def cli() -> None:
+@click.pass_context
+def cli(ctx: click.Context) -> None:
     """Stackwright designs AI stacks: the chip, cloud, contract, engine, precision and parallelism that keep a latency
     promise at the lowest cost, with an interval and a source for each figure.
 
     Exit status: 0 answered, 2 bad input (one line says what and where), 1 a bug.
     """
+    if ctx.invoked_subcommand is None:
+        click.echo(ctx.get_help())
 
 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
     """Run the command line and exit: 0 answered, 2 bad input, 1 a bug, 130 interrupted."""
-    sys.exit(run(arguments))
+    for name in ("stdout", "stderr"):
+        stream = getattr(sys, name)
+        if stream is None:  # closed by the caller
+            setattr(sys, name, open(os.devnull, "w"))  # noqa: SIM115
+        elif hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="replace")  # a terminal without UTF-8 still gets its answer
+    status = run(arguments)
+    try:
+        sys.stdout.flush()
+    except OSError:
+        _drop_output()
+    sys.exit(status)
 
 
 def run(arguments: Sequence[str] | None = None) -> int:
     """Run the command line and return its exit status; messages go to standard error in one line."""
     try:
         result = cli.main(args=None if arguments is None else list(arguments), standalone_mode=False)
+        sys.stdout.flush()
         return result if isinstance(result, int) else 0
     except click.exceptions.Exit as stop:
         return int(stop.exit_code)
     except (click.Abort, KeyboardInterrupt):
-        print("interrupted", file=sys.stderr)
-        return 130
+        return _say("interrupted", 130)
     except click.ClickException as error:
-        print(f"error: {_one_line(error.format_message())}", file=sys.stderr)
-        return 2
+        return _say(f"error: {error.format_message()}", 2)
     except StackwrightError as error:
-        print(f"error: {_one_line(str(error))}", file=sys.stderr)
-        return 2
+        return _say(f"error: {error}", 2)
+    except SystemExit as stop:  # click and rich leave this way when the reader of a pipe has gone
+        if isinstance(stop.__context__, BrokenPipeError):
+            return _drop_output()
+        raise
     except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
+        return _drop_output()
+    except OSError as error:
+        _drop_output()
+        return _say(f"error: {error.filename or 'standard output'}: {error.strerror or error}", 2)
     except Exception as error:
         if os.environ.get("STACKWRIGHT_DEBUG"):
             raise
-        print(
-            f"bug: {type(error).__name__}: {_one_line(str(error))} (set STACKWRIGHT_DEBUG=1 for the traceback)",
-            file=sys.stderr,
-        )
-        return 1
+        return _say(f"bug: {type(error).__name__}: {error} (set STACKWRIGHT_DEBUG=1 for the traceback)", 1)
 
 
-def _one_line(text: str) -> str:
-    return " ".join(text.split())
+def _say(message: str, status: int) -> int:
+    print(" ".join(message.split()), file=sys.stderr)
+    return status
+
+
+def _drop_output() -> int:
+    """Send what is still buffered for standard output nowhere: nobody reads it."""
+    with contextlib.suppress(OSError, ValueError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return 0

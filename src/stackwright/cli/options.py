@@ -17,17 +17,18 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 
 class Positive(click.ParamType[float]):
-    """A finite number above zero."""
+    """A number above zero, and not beyond what any load or budget could be."""
 
     name = "number"
+    largest = 1e12
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
         try:
             number = float(value)
         except ValueError:
-            self.fail(f"{value!r} is not a number", param, ctx)
-        if not math.isfinite(number) or number <= 0:
-            self.fail(f"{value} is not a finite number above 0", param, ctx)
+            self.fail(f"{str(value)!r} is not a number", param, ctx)
+        if not 0 < number <= self.largest:
+            self.fail(f"{value} is not a number above 0 and at most {self.largest:g}", param, ctx)
         return number
 
 
@@ -113,6 +114,34 @@ def known_engines() -> list[str]:
     return sorted(load_catalog().engines)
 
 
+def known_contracts() -> list[str]:
+    """Kinds of contract that a price can have, and `all`."""
+    from stackwright.planner import CONTRACTS
+
+    return ["all", *CONTRACTS]
+
+
+def known_objectives() -> list[str]:
+    """What a plan can minimise."""
+    from stackwright.planner import OBJECTIVES
+
+    return list(OBJECTIVES)
+
+
+def known_groupings() -> list[str]:
+    """What a plan can list the best of."""
+    from stackwright.planner import GROUPINGS
+
+    return list(GROUPINGS)
+
+
+def known_regions() -> list[str]:
+    """Regions that prices or electricity records name."""
+    from stackwright.catalog import load_catalog
+
+    return sorted({r for regions in load_catalog().places.values() for r in regions})
+
+
 def known_models() -> list[str]:
     """Model ids of the catalogue."""
     from stackwright.catalog import load_catalog
@@ -129,6 +158,7 @@ def known_workloads() -> list[str]:
 
 MODEL = Name(known_models)
 POSITIVE = Positive()
+COUNT = click.IntRange(1, 1_000_000)
 SECONDS = Seconds()
 
 json_option = click.option(
@@ -148,12 +178,12 @@ def point_options(command: F) -> F:
     """The options that name one operating point."""
     options = [
         click.option("--chip", type=Name(known_chips), help="Chip id."),
-        click.option("--n-chips", type=click.IntRange(1), help="Chips of the replica."),
+        click.option("--n-chips", type=COUNT, help="Chips of the replica."),
         click.option("--engine", type=Name(known_engines), help="Serving engine."),
-        click.option("--tp", type=click.IntRange(1), help="Tensor parallel ranks (default: the remaining chips)."),
-        click.option("--pp", type=click.IntRange(1), default=1, show_default=True, help="Pipeline stages."),
-        click.option("--ep", type=click.IntRange(1), default=1, show_default=True, help="Expert parallel ranks."),
-        click.option("--attention-dp", type=click.IntRange(1), default=1, show_default=True, help="Attention data parallel ranks."),
+        click.option("--tp", type=COUNT, help="Tensor parallel ranks (default: the remaining chips)."),
+        click.option("--pp", type=COUNT, default=1, show_default=True, help="Pipeline stages."),
+        click.option("--ep", type=COUNT, default=1, show_default=True, help="Expert parallel ranks."),
+        click.option("--attention-dp", type=COUNT, default=1, show_default=True, help="Attention data parallel ranks."),
         click.option("--weight-precision", help="bf16, fp8, nvfp4, mxfp4, int8, int4 (default: as published)."),
         click.option("--kv-precision", help="bf16 or fp8 (default: fp8 with quantised weights where the engine has it)."),
         click.option("--workload", "workload_name", type=Name(known_workloads), help="Profile, workload file or trace."),

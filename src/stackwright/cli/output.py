@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
 import click
-from rich.console import Console
+from rich.console import Console, ConsoleOptions, RenderResult
 from rich.table import Table
+from rich.text import Text
 
 Figure = Mapping[str, Any] | None
 
@@ -21,8 +22,19 @@ def emit_json(document: Any) -> None:
 
 
 def console() -> Console:
-    """Standard output; wide enough for the tables when it is not a terminal."""
-    return Console(highlight=False) if sys.stdout.isatty() else Console(highlight=False, width=180)
+    """Standard output; wide enough for the tables when it is not a terminal. Names are printed as they are."""
+    width = None if sys.stdout.isatty() else 220
+    return Console(highlight=False, markup=False, emoji=False, width=width)
+
+
+def lead(out: Console, bold: str, rest: str) -> None:
+    """A line whose first words stand out."""
+    out.print(Text.assemble((bold, "bold"), rest))
+
+
+def remark(out: Console, text: str) -> None:
+    """A line of small print."""
+    out.print(f"- {text}", style="dim")
 
 
 @contextmanager
@@ -35,12 +47,51 @@ def working(what: str, quiet: bool = False) -> Iterator[None]:
         yield
 
 
-def table(title: str, *columns: str, right: tuple[str, ...] = ()) -> Table:
-    """A plain table with a title."""
-    made = Table(title=title, title_justify="left", title_style="bold", box=None, pad_edge=False, padding=(0, 1))
-    for name in columns:
-        made.add_column(name, justify="right" if name in right else "left", no_wrap=name in right, header_style="bold")
-    return made
+class Sheet:
+    """A plain table with a title: numbers at the right; columns that may go, go where the terminal is too narrow."""
+
+    def __init__(self, title: str, columns: Sequence[str], right: Sequence[str], may_go: Sequence[str]) -> None:
+        self.title, self.columns, self.right, self.may_go = title, list(columns), set(right), list(may_go)
+        self.rows: list[tuple[str, ...]] = []
+
+    def add_row(self, *cells: str) -> None:
+        """One row, a cell for each column."""
+        self.rows.append(cells)
+
+    def shown(self, width: int) -> list[int]:
+        """Numbers of the columns that fit `width`, dropping those that may go, first named first."""
+        kept = list(range(len(self.columns)))
+        for name in self.may_go:
+            if sum(self._width(i) + 2 for i in kept) <= width:
+                break
+            kept.remove(self.columns.index(name))
+        return kept
+
+    def _width(self, column: int) -> int:
+        lines = [line for row in self.rows for line in row[column].split("\n")]
+        return max(len(line) for line in [self.columns[column], *lines])
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        kept = self.shown(options.max_width)
+        made = Table(
+            title=self.title, title_justify="left", title_style="bold", box=None, pad_edge=False, padding=(0, 1)
+        )
+        for i in kept:
+            name = self.columns[i]
+            number_like = name in self.right
+            made.add_column(name.strip(), justify="right" if number_like else "left", no_wrap=number_like,
+                            overflow="ellipsis" if number_like else "fold", header_style="bold")  # fmt: skip
+        for row in self.rows:
+            made.add_row(*(row[i] for i in kept))
+        yield made
+        if len(kept) < len(self.columns):
+            gone = ", ".join(c.strip() for i, c in enumerate(self.columns) if i not in kept)
+            yield Text(f"(a wider terminal, or --json, also shows: {gone})", style="dim")
+
+
+def table(title: str, *columns: str, right: Sequence[str] = (), may_go: Sequence[str] = ()) -> Sheet:
+    """An empty sheet; `right` names the columns of numbers, `may_go` those that a narrow terminal does without."""
+    return Sheet(title, columns, right, may_go)
 
 
 def number(value: float | None, digits: int = 3) -> str:

@@ -6,9 +6,10 @@ from pathlib import Path
 from typing import Any
 
 import click
+from click.core import ParameterSource
 
 from stackwright.cli.options import MODEL, catalog_option, constants_option, json_option, point_options
-from stackwright.cli.output import console, emit_json, interval, number, table, working
+from stackwright.cli.output import console, emit_json, interval, lead, number, remark, table, working
 
 
 @click.command("predict", short_help="Predict one operating point, or a table of them.")
@@ -29,7 +30,10 @@ from stackwright.cli.output import console, emit_json, interval, number, table, 
 @catalog_option
 @constants_option
 @json_option
-def command(model: str | None, as_json: bool, points: Path | None, out: Path | None, **options: Any) -> None:
+@click.pass_context
+def command(
+    ctx: click.Context, /, model: str | None, as_json: bool, points: Path | None, out: Path | None, **options: Any
+) -> None:
     """Predict TTFT, TPOT and throughput of one operating point of MODEL, with 90 % intervals.
 
     \b
@@ -45,6 +49,10 @@ def command(model: str | None, as_json: bool, points: Path | None, out: Path | N
             raise click.UsageError("give MODEL or --points, not both")
         if out is None:
             raise click.UsageError("--points needs --out FILE for the table with predicted_* columns")
+        stray = [p for p in ctx.params if p not in _OF_TABLES and _given(ctx, p)]
+        if stray:
+            flag = "workload" if stray[0] == "workload_name" else stray[0].replace("_", "-")
+            raise click.UsageError(f"--{flag} and --points contradict: the table says it row by row")
         _points(points, out, options, as_json)
         return
     if out is not None:
@@ -53,6 +61,13 @@ def command(model: str | None, as_json: bool, points: Path | None, out: Path | N
         raise click.UsageError("give a MODEL, or --points FILE")
     document = api.predict_document(predicted(model, options))
     emit_json(document) if as_json else render(document)
+
+
+_OF_TABLES = ("model", "points", "out", "catalog_dir", "constants_file", "as_json")
+
+
+def _given(ctx: click.Context, name: str) -> bool:
+    return ctx.get_parameter_source(name) not in (ParameterSource.DEFAULT, ParameterSource.DEFAULT_MAP)
 
 
 def predicted(model: str, options: dict[str, Any]) -> Any:
@@ -76,9 +91,11 @@ def predicted(model: str, options: dict[str, Any]) -> Any:
 def render(document: dict[str, Any]) -> None:
     """Print the figures of a prediction."""
     out, layout = console(), document["layout"]
-    out.print(
-        f"[bold]{document['model']}[/]  {layout['n_chips']} x {document['chip']}, {document['engine']}, "
-        f"{layout['weight_precision']} weights, {layout['kv_precision']} cache, {layout['description']}"
+    lead(
+        out,
+        document["model"],
+        f"  {layout['n_chips']} x {document['chip']}, {document['engine']}, {layout['weight_precision']} weights, "
+        f"{layout['kv_precision']} cache, {layout['description']}",
     )
     out.print(f"{document['workload']['description']}\n")
     made = table("Two-sided 90 % intervals", "figure", "value [low - high]", right=("value [low - high]",))
@@ -91,7 +108,7 @@ def render(document: dict[str, Any]) -> None:
         f"{number(document['fitting_sequences_per_rank'])} fit the cache"
     )
     for note in document["notes"]:
-        out.print(f"[dim]- {note}[/]")
+        remark(out, note)
 
 
 _ROWS = (

@@ -7,8 +7,8 @@ from typing import Any
 
 import click
 
-from stackwright.cli.options import catalog_option, constants_option, json_option
-from stackwright.cli.output import console, emit_json, number, table, working
+from stackwright.cli.options import Names, catalog_option, constants_option, json_option
+from stackwright.cli.output import console, emit_json, number, remark, table, working
 
 
 @click.command("validate", short_help="Score predictions against measured operating points.")
@@ -19,13 +19,25 @@ from stackwright.cli.output import console, emit_json, number, table, working
     metavar="FILE",
     help="Table of measured operating points (CSV, CSV.gz or JSON lines).",
 )
-@click.option("--by", "group_by", default="chip,engine,model", show_default=True, help="Columns to group by.")
+@click.option(
+    "--by",
+    "group_by",
+    type=Names(),
+    default=("chip", "engine", "model"),
+    show_default="chip,engine,model",
+    help="Columns to group by.",
+)
 @click.option("--cv", help="Out-of-fold scores (not there yet: nothing is fitted).")
 @catalog_option
 @constants_option
 @json_option
 def command(
-    points: Path, group_by: str, cv: str | None, catalog_dir: Path | None, constants_file: Path | None, as_json: bool
+    points: Path,
+    group_by: tuple[str, ...],
+    cv: str | None,
+    catalog_dir: Path | None,
+    constants_file: Path | None,
+    as_json: bool,
 ) -> None:
     """Score predictions against measured operating points: mean and median absolute error, bias, interval coverage.
 
@@ -42,11 +54,14 @@ def command(
     with working(f"scoring {points.name}", quiet=as_json):
         document = api.validate(
             points,
-            by=tuple(c.strip() for c in group_by.split(",") if c.strip()),
+            by=group_by,
             catalog=api.catalog_with(catalog_dir),
             constants=api.constants_from(constants_file),
         )
     emit_json(document) if as_json else render(document)
+
+
+_MAY_GO = ("bias %  ", "bias % ", "bias %", "median %  ", "median % ", "median %")
 
 
 def render(document: dict[str, Any]) -> None:
@@ -65,7 +80,7 @@ def render(document: dict[str, Any]) -> None:
         "bias %  ",
     )
     by = list(document["groups"][0]["by"]) if document["groups"] else []
-    made = table("Absolute error of predictions, per cent", *by, *columns, right=columns)
+    made = table("Absolute error of predictions, per cent", *by, *columns, right=columns, may_go=_MAY_GO)
     rows = [(dict.fromkeys(by, "all"), document)] + [(g["by"], g) for g in document["groups"]]
     for names, scores in rows:
         cells = [str(scores["n" if "by" in scores else "predicted"])]
@@ -76,12 +91,11 @@ def render(document: dict[str, Any]) -> None:
     out.print(made)
     for metric in ("tpot", "ttft", "throughput"):
         if document[metric]:
-            out.print(
-                f"[dim]- {metric}: 90 % intervals cover {document[metric]['coverage90_pct']:.0f} % of {document[metric]['n']} rows[/]"
-            )
+            score = document[metric]
+            remark(out, f"{metric}: 90 % intervals cover {score['coverage90_pct']:.0f} % of {score['n']} rows")
     if document["refused"]:
-        out.print(f"[dim]- {len(document['refused'])} rows refused: {_reasons(document['refused'])}[/]")
-    out.print(f"[dim]- constants: {document['constants']}[/]")
+        remark(out, f"{len(document['refused'])} rows refused: {_reasons(document['refused'])}")
+    remark(out, f"constants: {document['constants']}")
 
 
 def _reasons(refused: list[dict[str, Any]]) -> str:

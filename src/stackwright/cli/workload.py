@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -11,9 +12,12 @@ from stackwright.cli.options import Name, json_option, known_workloads
 from stackwright.cli.output import console, emit_json, number, table
 
 
-@click.group("workload", short_help="List and show traffic profiles and traces.")
-def command() -> None:
+@click.group("workload", short_help="List and show traffic profiles and traces.", invoke_without_command=True)
+@click.pass_context
+def command(ctx: click.Context) -> None:
     """Traffic: shipped profiles, workload files, public traces."""
+    if ctx.invoked_subcommand is None:
+        click.echo(ctx.get_help())
 
 
 @command.command("list")
@@ -28,7 +32,7 @@ def list_workloads(as_json: bool) -> None:
         emit_json({"profiles": profiles, "traces": list(PUBLISHED)})
         return
     right = ("input mean", "output mean", "prefix hits", "arrival cv")
-    made = table("Profiles", "name", *right, "source", right=right)
+    made = table("Profiles", "name", *right, "source", right=right, may_go=("source",))
     for w in profiles:
         made.add_row(
             w["name"], number(w["input_tokens_mean"]), number(w["output_tokens_mean"]), f"{w['prefix_hit_rate']:.0%}",
@@ -60,11 +64,12 @@ def show(name: str, as_json: bool) -> None:
 @click.option("--data-dir", type=click.Path(file_okay=False, path_type=Path), help="Where to look first.")
 def fetch(trace: str, data_dir: Path | None) -> None:
     """Download a public trace into the user cache, checking its checksum; does nothing when it is there."""
+    from rich.console import Console
     from rich.progress import Progress
 
     from stackwright.workload import find_trace
 
-    with Progress(transient=True) as bar:
+    with Progress(transient=True, console=Console(stderr=True), disable=not sys.stderr.isatty()) as bar:
         task = bar.add_task(trace, total=None)
 
         def progress(done: int, total: Any) -> None:

@@ -10,8 +10,8 @@ import csv
 import gzip
 import io
 import json
-import math
-from collections.abc import Iterator, Mapping
+import zlib
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -27,6 +27,8 @@ _NUMBERS = (
     "ttft_s", "tpot_s", "ttft_p95_s", "ttft_p99_s", "tpot_p95_s", "tpot_p99_s",
     "output_tokens_per_s_per_chip", "total_tokens_per_s_per_chip", "watts_per_chip", "joules_per_output_token",
 )  # fmt: skip
+_COUNTS = ("n_chips", "tp", "pp", "ep", "attention_dp")
+LARGEST = 1e12
 REQUIRED = ("chip", "model", "engine", "isl", "osl")
 
 
@@ -53,14 +55,14 @@ class Measurement:
 
 
 def read_measurements(path: Path) -> list[Measurement]:
-    """All rows of a table. Raises `InputError` for a missing column or a malformed cell."""
+    """All rows of a table. Raises `InputError` for a missing or repeated column or a malformed cell."""
     try:
         data = path.read_bytes()
         text = (gzip.decompress(data) if path.suffix == ".gz" else data).decode("utf-8-sig")
     except OSError as error:
         raise InputError(f"{path}: cannot read ({error.strerror or error})") from None
-    except (UnicodeDecodeError, EOFError) as error:
-        raise InputError(f"{path}: not a UTF-8 text table ({error})") from None
+    except (UnicodeDecodeError, EOFError, zlib.error) as error:
+        raise InputError(f"{path}: not a UTF-8 text table, CSV or JSON lines, plain or .gz ({error})") from None
     lines = path.name.removesuffix(".gz").endswith((".jsonl", ".ndjson"))
     rows = _json_rows(text, path) if lines else _csv_rows(text, path)
     found = [_measurement(path, number, cells) for number, cells in rows]
@@ -71,10 +73,8 @@ def read_measurements(path: Path) -> list[Measurement]:
 
 def _csv_rows(text: str, path: Path) -> Iterator[tuple[int, dict[str, str]]]:
     reader = csv.DictReader(io.StringIO(text), strict=True)
-    missing = [c for c in REQUIRED if c not in (reader.fieldnames or [])]
-    if missing:
-        raise InputError(f"{path}: lacks the column {missing[0]!r}; needed: {', '.join(REQUIRED)}")
     try:
+        _check_header(path, reader.fieldnames or [])
         for cells in reader:
             if None in cells or None in cells.values():
                 raise InputError(f"{path}, line {reader.line_num}: number of cells differs from the header")
@@ -83,20 +83,30 @@ def _csv_rows(text: str, path: Path) -> Iterator[tuple[int, dict[str, str]]]:
         raise InputError(f"{path}, line {reader.line_num}: not valid CSV ({error})") from None
 
 
+def _check_header(path: Path, names: Sequence[str]) -> None:
+    missing = [c for c in REQUIRED if c not in names]
+    if missing:
+        hint = "; separate the cells by commas" if len(names) == 1 and (";" in names[0] or "\t" in names[0]) else ""
+        raise InputError(f"{path}: lacks the column {missing[0]!r}; needed: {', '.join(REQUIRED)}{hint}")
+    twice = [c for c in names if names.count(c) > 1]
+    if twice:
+        raise InputError(f"{path}: has the column {twice[0]!r} twice")
+
+
 def _json_rows(text: str, path: Path) -> Iterator[tuple[int, dict[str, str]]]:
-    for number, line in enumerate(text.splitlines(), 1):
+    for number, line in enumerate(text.split("\n"), 1):
         if not line.strip():
             continue
         try:
             cells: Any = json.loads(line)
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise InputError(f"{path}, line {number}: not valid JSON ({error})") from None
         if not isinstance(cells, dict):
             raise InputError(f"{path}, line {number}: expected a JSON object")
         missing = [c for c in REQUIRED if c not in cells]
         if missing:
             raise InputError(f"{path}, line {number}: lacks {missing[0]!r}")
-        yield number, {k: "" if v is None else str(v) for k, v in cells.items()}
+        yield number, {k: "" if v is None else str(v).strip() for k, v in cells.items()}
 
 
 def _measurement(path: Path, row: int, cells: Mapping[str, str]) -> Measurement:
@@ -109,8 +119,10 @@ def _measurement(path: Path, row: int, cells: Mapping[str, str]) -> Measurement:
             value = float(cell)
         except ValueError:
             raise InputError(f"{path}, line {row}: {name} = {cell!r} is not a number") from None
-        if not math.isfinite(value) or value < 0:
-            raise InputError(f"{path}, line {row}: {name} = {cell} is not a number at or above 0")
+        if not 0 <= value <= LARGEST:
+            raise InputError(f"{path}, line {row}: {name} = {cell} is not a number from 0 to {LARGEST:g}")
+        if name in _COUNTS and value != int(value):
+            raise InputError(f"{path}, line {row}: {name} = {cell} is not a whole number")
         numbers[name] = value
     text = {name: "" if cells.get(name, "").lower() == "nan" else cells.get(name, "") for name in _TEXT}
     return Measurement(row, text, numbers, cells)
