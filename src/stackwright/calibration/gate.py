@@ -161,7 +161,7 @@ def _deployment_total(row: Measurement, facts: Facts) -> str | None:
     if chip is not None and n > chip.link.scale_up_domain:
         return f"{n:g} chips in one engine, {chip.link.scale_up_domain} share a scale-up domain"
     model = facts.model(row)
-    if tp > NODE_CHIPS and ep == 1 and (model is None or model.family == "moe"):
+    if tp > NODE_CHIPS and ep == 1 and model is not None and model.family == "moe":
         return f"tp {tp:g} without expert parallelism: the chips of a whole deployment written as tp"
     return None
 
@@ -209,7 +209,8 @@ def _light(row: Measurement, facts: Facts) -> str | None:
 def least_step_s(row: Measurement, facts: Facts) -> float | None:
     """Seconds to read weights, the experts hit and the cache of the running sequences at nominal bandwidth.
 
-    Runs at least one sequence per attention rank; None where chip, model, layout or load is unknown.
+    Experts are hit as uniform routing would; a cache of unstated precision is FP8, one of another format half that.
+    At least one sequence runs per attention rank. None where chip, model, layout or load is unknown.
     """
     chip, model, load = facts.chip(row), facts.model(row), row.number("concurrency")
     tp, dp, n = row.number("tp"), row.number("attention_dp", 1.0) or 1.0, row.number("n_chips")

@@ -66,7 +66,7 @@ class Link(Sourced):
 
     scale_up_bytes_per_s: float = Field(gt=0)
     scale_up_domain: int = Field(ge=1)
-    scale_up_kind: Literal["nvlink", "xgmi", "pcie", "ici", "neuronlink"]
+    scale_up_kind: Literal["nvlink", "xgmi", "pcie", "ici", "neuronlink", "ethernet"]
     scale_out_bytes_per_s: float = Field(gt=0)
 
 

@@ -3,8 +3,8 @@
 A row holds a configuration (hardware, framework, precision, parallel sizes of the prefill and the decode pool) and
 `metrics` in seconds and tokens/s per GPU; in CSV the metrics are columns, plain or with the prefix `metrics_`, and
 those of the configuration may carry `config_`. Harness, as published with it: lengths uniform from 0.8 to 1.0 of
-nominal, 10 x concurrency requests, all at once. Trap: for aggregated engines with expert parallelism `num_decode_gpu` is
-tp x ep, while the engine runs on `decode_tp` chips and throughput per GPU is already right.
+nominal, 10 x concurrency requests, all at once. Trap: for aggregated engines with expert parallelism
+`num_decode_gpu` is tp x ep, while the engine runs on `decode_tp` chips and throughput per GPU is already right.
 """
 
 from __future__ import annotations

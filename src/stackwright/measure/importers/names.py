@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-from functools import cached_property
-
 from stackwright.catalog import Catalog, ModelEntry, load_catalog
 from stackwright.errors import InputError
 from stackwright.llm import parse_config
-
-FOUR_BIT = ("fp4", "nvfp4", "mxfp4")
 
 
 class Names:
@@ -38,20 +34,11 @@ class Names:
         return entry.id if entry else name
 
     def entry(self, name: str) -> ModelEntry | None:
-        """The catalogue's record of a model or of its checkpoint; a checkpoint is also found by the name alone."""
-        base = name.rsplit("/", 1)[-1]
-        for suffix in ("-NVFP4", "-FP4", "-FP8", "-MXFP4"):
-            base = base.removesuffix(suffix)
-        for given in (name, base, self._renamed.get(base, base)):
-            try:
-                return self.catalog.model(given)
-            except InputError:
-                continue
-        return None
-
-    @cached_property
-    def _renamed(self) -> dict[str, str]:
-        return {"DeepSeek-V3.1": "DeepSeek-V3"}  # same architecture and sizes (config.json of both)
+        """The catalogue's record of a model or of one of its checkpoints, None where it has none."""
+        try:
+            return self.catalog.model(name)
+        except InputError:
+            return None
 
     def weight_precision(self, model: str, chip: str, label: str) -> tuple[str, str]:
         """(precision, note) from a label such as `fp4`, '' where nothing is known.
