@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 Array = NDArray[np.float64]
 Rows = NDArray[np.intp]
+Normal = tuple[Array, Array]
 Evaluate = Callable[[Array], Array]
 
 _DIFFERENCE = 1e-4
@@ -59,10 +60,10 @@ class Fit:
     evaluations: int
 
 
-def fit(problem: Problem, design: Design, iterations: int = 25, tolerance: float = 1e-4) -> Fit:
+def fit(problem: Problem, design: Design, iterations: int = 20, tolerance: float = 5e-4) -> Fit:
     """The shifts that minimise the penalised robust cost; deterministic."""
     free = design.sd > 0.0
-    rows, columns = np.nonzero(free)
+    place = np.where(free, np.cumsum(free.ravel()).reshape(free.shape) - 1, -1)
     precision = (problem.residual_sd / design.sd[free]) ** 2
     shifts = np.zeros_like(design.sd)
     damping, evaluations = 1e-3, 1
@@ -73,7 +74,7 @@ def fit(problem: Problem, design: Design, iterations: int = 25, tolerance: float
         done += 1
         jacobian = _jacobian(problem, ln_theta, residuals)
         evaluations += problem.prior.shape[1]
-        normal, gradient = _normal_equations(problem, design, residuals, jacobian, rows, columns)
+        normal, gradient = _normal_equations(problem, design, residuals, jacobian, place)
         gradient = gradient + precision * shifts[free]
         improved = False
         for _ in range(10):
@@ -96,7 +97,7 @@ def fit(problem: Problem, design: Design, iterations: int = 25, tolerance: float
         if gain < tolerance:
             break
     spread = np.zeros_like(shifts)
-    normal, _ = _normal_equations(problem, design, residuals, _jacobian(problem, ln_theta, residuals), rows, columns)
+    normal, _ = _normal_equations(problem, design, residuals, _jacobian(problem, ln_theta, residuals), place)
     covariance = np.linalg.inv(normal + np.diag(precision))
     spread[free] = problem.residual_sd * np.sqrt(np.maximum(np.diag(covariance), 0.0))
     return Fit(shifts, spread, float(cost), done, evaluations)
@@ -125,20 +126,40 @@ def _jacobian(problem: Problem, ln_theta: Array, residuals: Array) -> Array:
     return found
 
 
-def _normal_equations(
-    problem: Problem, design: Design, residuals: Array, jacobian: Array, rows: Rows, columns: Rows
-) -> tuple[Array, Array]:
-    """Gauss-Newton matrix and gradient in the free shifts (robust weights applied)."""
+def _patterns(x: Array) -> list[tuple[Rows, Rows]]:
+    """Rows that belong to the same groups, with those groups: a row has one group per level, so few are active."""
+    member = x != 0.0
+    _, which = np.unique(member, axis=0, return_inverse=True)
+    which = np.ravel(which)
+    order = np.argsort(which, kind="stable")
+    bounds = np.nonzero(np.diff(which[order]))[0] + 1
+    return [(rows, np.nonzero(member[rows[0]])[0]) for rows in np.split(order, bounds)]
+
+
+def _normal_equations(problem: Problem, design: Design, residuals: Array, jacobian: Array, place: Rows) -> Normal:
+    """Gauss-Newton matrix and gradient in the free shifts (robust weights applied).
+
+    `place` (G, K) is the position of each shift among the free ones, -1 where it is not free.
+    """
     weights = problem.weights / np.sqrt(1.0 + (residuals / problem.robust_at) ** 2)
-    size = len(rows)
+    size = int(place.max()) + 1
     normal, gradient = np.zeros((size, size)), np.zeros(size)
-    x = design.x[:, rows]
-    for m in range(residuals.shape[0]):
-        used = np.nonzero(weights[m] * np.any(jacobian[:, m] != 0.0, axis=0))[0]
-        j = x[used] * jacobian[columns, m][:, used].T
-        weighted = j * weights[m, used][:, None]
-        normal += j.T @ weighted
-        gradient += weighted.T @ residuals[m, used]
+    for rows, active in _patterns(design.x):
+        where = place[active].ravel()
+        free = np.nonzero(where >= 0)[0]
+        index = where[free]
+        block, slope = np.zeros((len(free), len(free))), np.zeros(len(free))
+        for m in range(residuals.shape[0]):
+            used = rows[weights[m, rows] > 0.0]
+            if not len(used):
+                continue
+            j = (design.x[np.ix_(used, active)][:, :, None] * jacobian[:, m, used].T[:, None, :]).reshape(len(used), -1)
+            j = j[:, free]
+            weighted = j * weights[m, used][:, None]
+            block += weighted.T @ j
+            slope += weighted.T @ residuals[m, used]
+        normal[np.ix_(index, index)] += block
+        gradient[index] += slope
     return normal, gradient
 
 

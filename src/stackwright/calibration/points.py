@@ -90,6 +90,7 @@ def predict_points(
 
 
 def resolve_point(row: Measurement, catalog: Catalog, models: dict[str, Model]) -> Point:
+    """A row resolved against the catalogue; `models` caches architectures. Raises `InputError` with the reason."""
     text = row.text
     if text["mode"] not in ("", "aggregated"):
         raise InputError(f"{text['mode']} serving is not covered yet")

@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from typing import Literal
 
 Role = Literal["attention_in", "attention_out", "ffn", "expert", "shared_expert", "router", "embedding", "head", "norm"]
+_NEW_KINDS = ("sparse_mla", "linear")
+AttentionKind = Literal["gqa", "mla", "sparse_mla", "linear"]
 Shard = Literal["tensor", "kv_heads", "replicated", "expert", "vocabulary"]
 
 
@@ -32,11 +34,13 @@ class Attention:
 
     `kv_elements`: cached elements per token and layer. `prefill_flops_per_pair` and `decode_flops_per_pair`:
     FLOP per (query token, attended token) pair and layer; MLA decodes in the latent space, hence two figures.
-    `window`: tokens a sliding-window layer sees, or None.
+    `window`: tokens a sliding-window layer sees, or None. `top_k`: tokens a sparse layer attends to, picked by an
+    indexer with `index_elements` cached bytes (FP8) per token and `index_flops_per_pair`. `state_bytes` per sequence
+    and `state_flops_per_token`: the recurrent state of a linear layer.
     """
 
     name: str
-    kind: Literal["gqa", "mla"]
+    kind: AttentionKind
     layers: int
     matrices: tuple[Matrix, ...]
     kv_elements: float
@@ -45,6 +49,11 @@ class Attention:
     prefill_flops_per_pair: float
     decode_flops_per_pair: float
     window: int | None = None
+    top_k: float | None = None
+    index_elements: float = 0.0
+    index_flops_per_pair: float = 0.0
+    state_bytes: float = 0.0
+    state_flops_per_token: float = 0.0
 
     @property
     def parameters(self) -> float:
@@ -137,7 +146,7 @@ class Model:
     @property
     def is_mla(self) -> bool:
         """Whether the key-value cache is latent (multi-head latent attention)."""
-        return any(a.kind == "mla" for a in self.attentions)
+        return any(a.kind in ("mla", "sparse_mla") for a in self.attentions)
 
     @property
     def traits(self) -> frozenset[str]:
@@ -147,6 +156,7 @@ class Model:
             found.add("mla")
         if any(a.window for a in self.attentions):
             found.add("sliding")
+        found |= {"sparse" if a.kind == "sparse_mla" else "linear" for a in self.attentions if a.kind in _NEW_KINDS}
         return frozenset(found)
 
     def kv_elements_per_token(self, context: float | None = None) -> float:

@@ -99,7 +99,12 @@ def operators(
     found: list[Operator] = []
     for a in model.attentions:
         found.append(_projections(a, shape, shard, bytes_per_parameter))
+        if a.kind == "linear":
+            found.append(_linear_attention(a, shape, shard))
+            continue
         found.append(_attention(a, shape, shard, kv_bytes))
+        if a.kind == "sparse_mla":
+            found.append(_indexer(a, shape))
     found.extend(_feed_forward(f, shape, shard, bytes_per_parameter) for f in model.feed_forwards)
     for e in model.experts:
         found.extend(_experts(e, shape, shard, bytes_per_parameter))
@@ -116,20 +121,37 @@ def _projections(a: Attention, shape: StepShape, shard: Shard, width: Mapping[Ro
         held = held_parameters(m, a, shard.tensor)
         weight_bytes = weight_bytes + held * width[m.role]
         flops[m.role] = flops.get(m.role, np.float64(0.0)) + 2.0 * held * shape.tokens
-    suffix = "" if a.name in ("attention", "mla") else f" ({a.name.split('_')[0]})"
+    suffix = "" if a.name in ("attention", "mla", "sparse_mla") else f" ({a.name.split('_')[0]})"
     return Operator(f"qkv and output projections{suffix}", "gemm", a.layers, flops, weight_bytes)
 
 
 def _attention(a: Attention, shape: StepShape, shard: Shard, kv_bytes: Array) -> Operator:
     context = shape.context if a.window is None else np.minimum(shape.context, a.window)
+    if a.top_k is not None:
+        context = np.minimum(context, a.top_k)
     pairs = shape.tokens * context
-    suffix = "" if a.name in ("attention", "mla") else f" ({a.name.split('_')[0]})"
+    suffix = "" if a.name in ("attention", "mla", "sparse_mla") else f" ({a.name.split('_')[0]})"
     if shape.prefill:
         flops = pairs * (a.prefill_flops_per_pair / shard.tensor)
         return Operator(f"attention{suffix}", "attention_prefill", a.layers, {"norm": flops})
     read = pairs * (a.kv_elements * kv_bytes / kv_shard(a, shard.tensor))
     flops = pairs * (a.decode_flops_per_pair / shard.tensor)
     return Operator(f"attention{suffix}", "attention_decode", a.layers, {"norm": flops}, kv_bytes=read)
+
+
+def _indexer(a: Attention, shape: StepShape) -> Operator:
+    """Scores of every earlier token, replicated over tensor ranks; decode reads the cached index keys (FP8)."""
+    pairs = shape.tokens * shape.context
+    kind: OperatorKind = "attention_prefill" if shape.prefill else "attention_decode"
+    read = 0.0 if shape.prefill else pairs * a.index_elements
+    return Operator("attention indexer", kind, a.layers, {"norm": pairs * a.index_flops_per_pair}, kv_bytes=read)
+
+
+def _linear_attention(a: Attention, shape: StepShape, shard: Shard) -> Operator:
+    """The recurrent state: read and written once per sequence and step, updated by every token."""
+    state = 2.0 * shape.sequences * (a.state_bytes / shard.tensor)
+    flops = shape.tokens * (a.state_flops_per_token / shard.tensor)
+    return Operator("attention (linear)", "attention_decode", a.layers, {"norm": flops}, kv_bytes=state)
 
 
 def _feed_forward(f: FeedForward, shape: StepShape, shard: Shard, width: Mapping[Role, Array]) -> Operator:

@@ -61,19 +61,25 @@ def _columns(parts: Sequence[T | None], empty: dict[str, float], names: Sequence
 
 
 def _attentions(models: Sequence[Model]) -> tuple[Attention, ...]:
-    """One slot per kind of attention: plain, latent, sliding window."""
+    """One slot per kind of attention: plain, latent, sparse, linear, sliding window."""
     found = []
     for name, kind, windowed in (
         ("attention", "gqa", False),
         ("mla", "mla", False),
+        ("sparse_mla", "sparse_mla", False),
+        ("linear_attention", "linear", False),
         ("sliding_attention", "gqa", True),
     ):
         parts = [_first(m.attentions, kind, windowed) for m in models]
         first = next((p for p in parts if p is not None), None)
         if first is None:
             continue
-        numbers = ("layers", "kv_elements", "kv_heads", "heads", "prefill_flops_per_pair", "decode_flops_per_pair")
+        numbers = tuple(
+            f.name for f in fields(Attention) if f.name not in ("name", "kind", "matrices", "window", "top_k")
+        )
         empty = dict.fromkeys(numbers, 0.0) | {"kv_heads": 1.0, "heads": 1.0}
+        if kind == "sparse_mla":
+            numbers, empty = (*numbers, "top_k"), {**empty, "top_k": np.inf}
         window: Any = np.array([[np.inf if p is None or p.window is None else float(p.window)] for p in parts])
         matrices = _matrices([p.matrices if p else () for p in parts])
         columns = _columns(parts, empty, numbers)

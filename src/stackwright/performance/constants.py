@@ -66,6 +66,11 @@ class Constants:
         """Names of the constants that carry a spread, in the order of the record."""
         return [name for name, c in self.entries.items() if c.sd > 0]
 
+    @property
+    def uncertain_in_time(self) -> list[str]:
+        """Those of them that latencies and throughput depend on (not memory reserves, not power)."""
+        return [n for n in self.uncertain if not n.startswith(("power_", "host_power", "runtime_", "activation_"))]
+
     def theta(self, contexts: Sequence[Context]) -> Theta:
         """Values per candidate: arrays of shape (n, 1), or shape () where nothing moves the constant."""
         moved = self.calibration.moved if self.calibration else frozenset()

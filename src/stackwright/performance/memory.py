@@ -88,8 +88,9 @@ def kv_bytes_per_sequence(c: Candidates, context: Array | float) -> Array:
     total: Array = np.zeros_like(c.bandwidth)
     for a in c.model.attentions:
         tokens = np.asarray(context if a.window is None else np.minimum(context, a.window))
-        total = total + a.layers * a.kv_elements * tokens / kv_shard(a, c.shard.tensor)
-    return total * c.kv_bytes * c.stage_share
+        held = a.kv_elements * tokens / kv_shard(a, c.shard.tensor) * c.kv_bytes
+        total = total + a.layers * (held + a.index_elements * tokens + a.state_bytes / c.shard.tensor)
+    return total * c.stage_share
 
 
 def kv_capacity_sequences(c: Candidates, budget: MemoryBudget, context: Array | float) -> Array:

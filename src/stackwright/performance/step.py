@@ -164,5 +164,7 @@ def _overheads(c: Candidates) -> list[Part]:
     return [Part(name, value + zero) for name, value in found if np.any(value > 0)]
 
 
-def _latent_layers(c: Candidates) -> int:
-    return sum(a.layers for a in c.model.attentions if a.kind == "mla")
+def _latent_layers(c: Candidates) -> Array | float:
+    """Attention blocks of many kernels: latent and linear ones count once, sparse latent ones twice."""
+    weight = {"gqa": 0.0, "mla": 1.0, "sparse_mla": 2.0, "linear": 1.0}
+    return sum((weight[a.kind] * a.layers for a in c.model.attentions), start=0.0)

@@ -39,7 +39,8 @@ class Traffic:
         """The p-quantiles of input and output length, tokens."""
         if len(self.workloads) == 1:
             return self.workloads[0].input.quantile(p), self.workloads[0].output.quantile(p)
-        known = {id(w): (w.input.quantile(p), w.output.quantile(p)) for w in self.workloads}
+        distinct = {id(w): w for w in self.workloads}
+        known = {key: (w.input.quantile(p), w.output.quantile(p)) for key, w in distinct.items()}
         pairs = np.array([known[id(w)] for w in self.workloads])
         return pairs[:, :1], pairs[:, 1:]
 
@@ -51,8 +52,9 @@ def traffic(w: Workload | Traffic) -> Traffic:
 
 def stacked_traffic(workloads: Sequence[Workload]) -> Traffic:
     """The traffic of many workloads, one row each."""
-    rows = tuple(workloads)
-    distinct = {id(w): w for w in rows}
+    same: dict[Workload, Workload] = {}
+    rows = tuple(same.setdefault(w, w) for w in workloads)
+    distinct = {id(w): w for w in same}
 
     def column(get: Callable[[Workload], float]) -> Number:
         known = {key: get(w) for key, w in distinct.items()}

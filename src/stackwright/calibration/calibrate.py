@@ -1,0 +1,90 @@
+"""From gated rows to a calibration: fit the shifts of all levels, as the record that the predictions read."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from stackwright.calibration.fit import Fit, Problem, fit
+from stackwright.calibration.levels import Groups, groups
+from stackwright.calibration.observations import Observations
+from stackwright.performance import Constants
+from stackwright.performance.calibration import Calibration, Context, Factor
+from stackwright.performance.candidates import context_of
+
+Array = NDArray[np.float64]
+Rows = NDArray[np.intp]
+
+_SMALLEST_SHIFT = 0.0005
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """Shifts of the groups of the rows they were fitted on."""
+
+    groups: Groups
+    fit: Fit
+    constants: tuple[str, ...]
+
+
+def contexts_of(o: Observations) -> list[Context]:
+    """The context of every row."""
+    return [context_of(p.model, p.candidate) for p in o.points]
+
+
+def fit_rows(o: Observations, constants: Constants, rows: Rows | None = None) -> Fitted:
+    """Fit on `rows` (all if None); the others are not looked at."""
+    chosen = np.arange(len(o.points)) if rows is None else rows
+    part = o.take(chosen)
+    sd = np.array([constants.sd(name) for name in o.constants])
+    design = groups(contexts_of(part), o.constants, sd)
+    found = fit(Problem(part.predict, part.observed, part.weights, part.prior), design.design)
+    return Fitted(design, found, o.constants)
+
+
+def calibration_of(
+    fitted: Fitted,
+    points: Sequence[Context],
+    factors: Mapping[str, Mapping[str, Factor]],
+    correlation: float,
+    facts: Mapping[str, str],
+    row_hashes: Sequence[str],
+) -> Calibration:
+    """The record: shifts by level, interval factors, and which rows it rests on (`facts`: date, data_hash)."""
+    shifts: dict[str, dict[str, dict[str, float]]] = {}
+    slopes: dict[str, dict[str, dict[str, float]]] = {}
+    for (level, key), row in zip(fitted.groups.names, fitted.fit.shifts, strict=True):
+        kept = {n: round(float(v), 4) for n, v in zip(fitted.constants, row, strict=True) if abs(v) > _SMALLEST_SHIFT}
+        if kept:
+            (slopes if level.per_year else shifts).setdefault(level.name, {})[key] = kept
+    seen = Counter((c.chip, c.network, c.engine) for c in points)
+    return Calibration(
+        version=1,
+        date=facts["date"],
+        data_hash=facts["data_hash"],
+        n_rows=len(points),
+        shifts=shifts,
+        slopes=slopes,
+        factors=factors,
+        correlation=correlation,
+        seen=dict(sorted(seen.items())),
+        row_hashes=frozenset(row_hashes),
+    )
+
+
+def predict_rows(o: Observations, fitted: Fitted, rows: Rows) -> Array:
+    """ln of the predicted metrics (3, len(rows)) for rows that may not have been fitted: unknown groups shift nothing."""
+    part = o.take(rows)
+    ln_theta = part.prior.copy()
+    known = {(level, key): g for g, (level, key) in enumerate(fitted.groups.names)}
+    for i, context in enumerate(contexts_of(part)):
+        keys = context.keys()
+        for level in {level for level, _ in known}:
+            g = known.get((level, keys[level.name]))
+            if g is not None:
+                ln_theta[i] += fitted.fit.shifts[g] * (context.year if level.per_year else 1.0)
+    return part.predict(ln_theta)

@@ -1,0 +1,110 @@
+"""Measured rows as the fit sees them: what was measured, and the function from constants to predictions."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from stackwright.calibration.points import Point, point_loads
+from stackwright.calibration.score import measured
+from stackwright.performance import Candidates, Constants, candidates
+from stackwright.serving import closed_loop
+from stackwright.serving.traffic import Traffic, stacked_traffic
+
+Array = NDArray[np.float64]
+
+METRICS = ("ttft", "tpot", "throughput")
+# TTFT repeats worse than TPOT (docs/calibration.md); throughput counts only where a row has no latencies.
+WEIGHTS = {"ttft": 0.6, "tpot": 1.0, "throughput": 1.0}
+
+
+@dataclass(frozen=True)
+class Block:
+    """Rows evaluated together: those that state the mean, or those that state the median TTFT."""
+
+    rows: NDArray[np.intp]
+    candidates: Candidates
+    traffic: Traffic
+    loads: Array
+    median: bool
+
+
+@dataclass(frozen=True)
+class Observations:
+    """ln of the measured metrics, shape (3, n), NaN where not measured; `blocks` partition the rows."""
+
+    points: tuple[Point, ...]
+    observed: Array
+    weights: Array
+    blocks: tuple[Block, ...]
+    constants: tuple[str, ...]
+    bounds: tuple[Array, Array]
+    prior: Array
+
+    def take(self, rows: NDArray[np.intp]) -> Observations:
+        """The observations of the given rows, in that order."""
+        place = np.full(len(self.points), -1)
+        place[rows] = np.arange(len(rows))
+        blocks = []
+        for b in self.blocks:
+            inside = np.nonzero(place[b.rows] >= 0)[0]
+            if len(inside):
+                t = stacked_traffic([self.points[int(i)].workload for i in b.rows[inside]])
+                blocks.append(Block(place[b.rows[inside]], b.candidates.take(inside), t, b.loads[inside], b.median))
+        return replace(
+            self,
+            points=tuple(self.points[int(i)] for i in rows),
+            observed=self.observed[:, rows],
+            weights=self.weights[:, rows],
+            blocks=tuple(blocks),
+            prior=self.prior[rows],
+        )
+
+    def predict(self, ln_theta: Array) -> Array:
+        """ln of the predicted metrics, shape (3, n), at ln(constants) of shape (n, K); bounds are kept."""
+        kept = np.clip(ln_theta, *self.bounds)
+        found = np.empty((len(METRICS), len(self.points)))
+        for b in self.blocks:
+            theta = dict(b.candidates.theta)
+            theta.update({name: np.exp(kept[b.rows, k][:, None]) for k, name in enumerate(self.constants)})
+            s = closed_loop(replace(b.candidates, theta=theta), b.traffic, b.loads)
+            ttft = s.ttft.quantile(0.5) if b.median else s.ttft.mean
+            tokens = s.request_rate * b.traffic.output_mean / b.candidates.n_chips
+            for m, value in enumerate((ttft, s.tpot.mean, tokens)):
+                found[m, b.rows] = np.log(value[:, 0])
+        return found
+
+
+def observe(points: Sequence[Point], constants: Constants) -> Observations:
+    """Observations of closed-loop points; `constants` supplies prior and bounds (its calibration is ignored)."""
+    plain = replace(constants, calibration=None)
+    free = tuple(plain.uncertain_in_time)
+    observed = np.full((len(METRICS), len(points)), np.nan)
+    for i, p in enumerate(points):
+        for m, metric in enumerate(METRICS):
+            value = measured(p.measurement, metric)
+            if value is not None:
+                observed[m, i] = np.log(value)
+    one_token = np.array([(p.measurement.number("osl") or 0) < 2 for p in points])
+    observed[1, one_token] = np.nan
+    latencies = ~np.isnan(observed[0]) & ~np.isnan(observed[1])
+    observed[2, latencies] = np.nan
+    weights = np.repeat(np.array([[WEIGHTS[m]] for m in METRICS]), len(points), axis=1) * ~np.isnan(observed)
+    median = np.array([p.measurement.text["ttft_stat"] == "p50" for p in points])
+    blocks = [
+        _block(points, np.nonzero(median == flag)[0], flag, plain) for flag in (False, True) if (median == flag).any()
+    ]
+    entries = [plain.entries[name] for name in free]
+    low, high = (np.log([max(getattr(e, end), 1e-12) for e in entries]) for end in ("low", "high"))
+    prior = np.tile(np.log([e.value for e in entries]), (len(points), 1))
+    return Observations(tuple(points), observed, weights, tuple(blocks), free, (low, high), prior)
+
+
+def _block(points: Sequence[Point], rows: NDArray[np.intp], median: bool, constants: Constants) -> Block:
+    chosen = [points[int(i)] for i in rows]
+    c = candidates([p.model for p in chosen], [p.candidate for p in chosen], constants)
+    t = stacked_traffic([p.workload for p in chosen])
+    return Block(rows, c, t, point_loads(c, t, chosen), median)
