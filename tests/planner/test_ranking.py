@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import itertools
 import math
 
 import pytest
@@ -30,7 +31,7 @@ def test_what_keeps_the_promise_comes_first_in_order_of_what_is_minimised(object
     assert not all(keeps)
     assert keeps == sorted(keeps, reverse=True)
     values = [minimised(p, objective) for p in plans if p.meets_slo]
-    for a, b in zip(values, values[1:], strict=False):
+    for a, b in itertools.pairwise(values):
         assert a <= b * (1 + 1e-4) + 1e-9
     rest = [round(p.p_meets_slo, 3) for p in plans if not p.meets_slo]
     assert rest == sorted(rest, reverse=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Sequence
 
@@ -143,7 +144,15 @@ def _running_today(x: Context, today: Today, constants: Constants) -> Plan:
         return plan_of(own, unrented(own, [0])[0], 1)
     offer, price = today.rented
     usd = rent_usd_per_hour(today.units, price.usd_per_hour)
-    return plan_of(own, size(own, [Deployment(0, offer, price, today.replicas, today.units, usd)])[0], 1)
+    sized = size(own, [Deployment(0, offer, price, today.replicas, today.units, usd)])[0]
+    if not math.isfinite(sized.load):
+        stable = np.isfinite(grid.metrics["ttft_mean_s"])
+        most = float(grid.metrics["requests_per_s"][stable].max(initial=0.0)) * today.replicas
+        raise InputError(
+            f"the stack of today: {today.replicas} replicas sustain {most:.3g} requests/s, not the "
+            f"{q.workload.rate_per_s:g} asked: lower --rate to what it serves, or correct its replicas"
+        )
+    return plan_of(own, sized, 1)
 
 
 def _affordable(q: Question, priced: Sequence[Sized]) -> list[Sized]:
