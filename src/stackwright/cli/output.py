@@ -47,6 +47,9 @@ def working(what: str, quiet: bool = False) -> Iterator[None]:
         yield
 
 
+FOLDED = 40
+
+
 class Sheet:
     """A plain table with a title: numbers at the right; columns that may go, go where the terminal is too narrow."""
 
@@ -69,7 +72,8 @@ class Sheet:
 
     def _width(self, column: int) -> int:
         lines = [line for row in self.rows for line in row[column].split("\n")]
-        return max(len(line) for line in [self.columns[column], *lines])
+        widest = max(len(line) for line in [self.columns[column], *lines])
+        return widest if self.columns[column] in self.right else min(widest, FOLDED)  # text may fold, numbers not
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         kept = self.shown(options.max_width)
