@@ -20,6 +20,7 @@ from stackwright.llm import Model, weight_format
 from stackwright.llm.architecture import Role
 from stackwright.llm.precision import BYTES_PER_ELEMENT
 from stackwright.performance.candidates import peak_flops
+from stackwright.performance.constants import Constant, load_constants
 
 Figure = Literal["t0_s", "memory_efficiency", "compute_efficiency"]
 
@@ -79,10 +80,13 @@ class KernelEvidence:
     same_chip: bool
 
 
-def kernel_prior(engine_id: str, chip: Chip, model: Model, weight_precision: str) -> dict[str, float]:
+def kernel_prior(
+    engine_id: str, chip: Chip, model: Model, weight_precision: str, kv_precision: str = "bf16"
+) -> dict[str, float]:
     """Values of physical constants (names and units of `constants.yaml`) that measured kernels support.
 
-    Curves of the same engine and chip, else of the same engine and chip family; a constant without one is absent.
+    Curves of the same engine and chip, else of the same engine and chip family; a constant without one is absent,
+    and so is a value outside the physical bounds of its constant (a fallback kernel that serving would not choose).
 
     >>> from stackwright.catalog import load_catalog
     >>> from stackwright.llm import parse_config
@@ -94,29 +98,32 @@ def kernel_prior(engine_id: str, chip: Chip, model: Model, weight_precision: str
     >>> "expert_bandwidth_efficiency" in prior
     False
     """
-    evidence = kernel_evidence(engine_id, chip, model, weight_precision)
+    evidence = kernel_evidence(engine_id, chip, model, weight_precision, kv_precision)
     return {name: found.value for name, found in evidence.items()}
 
 
-def kernel_evidence(engine_id: str, chip: Chip, model: Model, weight_precision: str) -> dict[str, KernelEvidence]:
+def kernel_evidence(
+    engine_id: str, chip: Chip, model: Model, weight_precision: str, kv_precision: str = "bf16"
+) -> dict[str, KernelEvidence]:
     """`kernel_prior` with the curves behind each value."""
     dense = _dense_role(model, weight_precision)
     found: dict[str, KernelEvidence] = {}
 
     def add(constant: str, op: str, dtypes: Sequence[str], figure: Figure) -> None:
-        evidence = _look_up(engine_id, chip, op, dtypes, figure)
+        evidence = _look_up(engine_id, chip, op, dtypes, figure, load_constants().entries[constant])
         if evidence is not None:
             found[constant] = evidence
 
     def add_rate(constant: str, op: str, role: Role) -> None:
         """Achieved FLOP/s of the curve over the peak that the step time uses for this role."""
         peak = peak_flops(model, chip, weight_precision, role)
-        evidence = _look_up(engine_id, chip, op, _dtypes(model, chip, weight_precision, role), "compute_efficiency")
-        if evidence is not None:
-            ratio = kernel_peak_flops(chip, evidence.curves[0].dtype) / peak
-            found[constant] = replace(evidence, value=min(evidence.value * ratio, 1.0))
+        add(constant, op, _dtypes(model, chip, weight_precision, role), "compute_efficiency")
+        if constant in found:
+            ratio = kernel_peak_flops(chip, found[constant].curves[0].dtype) / peak
+            found[constant] = replace(found[constant], value=min(found[constant].value * ratio, 1.0))
 
-    attention = ("mla",) if model.is_mla else ("gqa",)
+    kind = "mla" if model.is_mla else "gqa"
+    attention = (attention_dtype(kind, kv_precision), attention_dtype(kind, "bf16"))
     add("weight_bandwidth_efficiency", "gemm", _dtypes(model, chip, weight_precision, dense), "memory_efficiency")
     add_rate("gemm_efficiency", "gemm", dense)
     add("kv_bandwidth_efficiency", "gen_attn", attention, "memory_efficiency")
@@ -132,6 +139,11 @@ def kernel_evidence(engine_id: str, chip: Chip, model: Model, weight_precision: 
     add("collective_latency_s", "allreduce", ("bfloat16",), "t0_s")
     add("link_efficiency", "allreduce", ("bfloat16",), "memory_efficiency")
     return found
+
+
+def attention_dtype(kind: str, kv_precision: str) -> str:
+    """The dtype of attention curves: `gqa` or `mla`, with `_fp8` for an FP8 cache (its kernels stream worse)."""
+    return f"{kind}_fp8" if kv_precision == "fp8" else kind
 
 
 def kernel_peak_flops(chip: Chip, dtype: str) -> float:
@@ -155,10 +167,13 @@ def _by_key() -> Mapping[tuple[str, str, str], tuple[KernelCurve, ...]]:
     return {key: tuple(curves) for key, curves in found.items()}
 
 
-def _look_up(engine: str, chip: Chip, op: str, dtypes: Sequence[str], figure: Figure) -> KernelEvidence | None:
+def _look_up(
+    engine: str, chip: Chip, op: str, dtypes: Sequence[str], figure: Figure, bounds: Constant
+) -> KernelEvidence | None:
     """The chip's own curve of the first dtype that has one, else the family's geometric mean; per dtype in order."""
     for dtype in dtypes:
-        known = [c for c in _by_key().get((engine, op, dtype), ()) if getattr(c, figure) is not None]
+        curves = _by_key().get((engine, op, dtype), ())
+        known = [c for c in curves if bounds.low < (getattr(c, figure) or 0.0) < bounds.high]
         own = [c for c in known if c.chip == chip.id]
         used = own or [c for c in known if c.family == chip.family]
         if used:
