@@ -51,8 +51,19 @@ def take(stacked: R, rows: NDArray[np.int64]) -> R:
     if isinstance(stacked, tuple):
         return cast(R, tuple(take(v, rows) for v in stacked))
     if is_dataclass(stacked) and not isinstance(stacked, type):
-        return cast(R, replace(stacked, **{f.name: take(getattr(stacked, f.name), rows) for f in fields(stacked)}))
+        taken = replace(stacked, **{f.name: take(getattr(stacked, f.name), rows) for f in fields(stacked)})
+        return cast(R, _present(taken) if isinstance(taken, Model) else taken)
     return stacked
+
+
+def _present(model: Model) -> Model:
+    """Without the kinds of layer that no row has."""
+    return replace(
+        model,
+        attentions=tuple(a for a in model.attentions if np.any(a.layers)),
+        feed_forwards=tuple(f for f in model.feed_forwards if np.any(f.layers)),
+        experts=tuple(e for e in model.experts if np.any(e.layers)),
+    )
 
 
 def _columns(parts: Sequence[T | None], empty: dict[str, float], names: Sequence[str]) -> dict[str, Any]:
