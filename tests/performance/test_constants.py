@@ -2,26 +2,37 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from stackwright.errors import InputError
 from stackwright.performance import Constants, load_constants
+from stackwright.performance.calibration import Calibration, Context
 
 RECORD = """
 version: 1
-status: calibrated
 date: 2026-01-01
-effects: {effects}
 constants:
-  speed: {{value: {value}, sd: 0.2, low: 0.5, high: 4.0, unit: x, meaning: a test, source: a test}}
+  speed: {{value: {value}, sd: {sd}, low: 0.5, high: 4.0, unit: x, meaning: a test, source: a test}}
 """
 
 
-def written(tmp_path, value="1.0", effects="{}"):
+def written(tmp_path, value="1.0", sd="0.2"):
     path = tmp_path / "constants.yaml"
-    path.write_text(RECORD.format(value=value, effects=effects))
+    path.write_text(RECORD.format(value=value, sd=sd))
     return path
+
+
+def shifted(shifts, slopes=None):
+    return Calibration(
+        1, "2026-01-01", "0" * 16, 1, shifts, slopes or {}, {}, 0.0, {("c", "n", "a"): 4, ("d", "m", "a"): 2}
+    )
+
+
+def context(engine="a", family="f", chip="c", network="n", year=0.0):
+    return Context(engine, "V", family, chip, "fp8", network, year=year)
 
 
 def test_every_shipped_constant_has_unit_meaning_source_and_is_within_bounds():
@@ -39,16 +50,44 @@ def test_uncertain_constants_are_those_with_a_spread():
     assert "roofline_sharpness" not in constants.uncertain
 
 
-def test_effects_add_up_in_the_logarithm_and_are_cut_at_the_bounds(tmp_path):
-    effects = "{engine: {a: {speed: 0.3}}, family: {f: {speed: 0.2}}, 'engine|family': {a|f: {speed: 5.0}}}"
-    theta = load_constants(written(tmp_path, effects=effects)).theta(["a", "b", "a"], ["g", "f", "f"], ["c"] * 3)
+def test_shifts_add_up_in_the_logarithm_and_are_cut_at_the_bounds(tmp_path):
+    shifts = {
+        "engine": {"a": {"speed": 0.3}},
+        "family": {"f": {"speed": 0.2}},
+        "engine|family": {"a|f": {"speed": 5.0}},
+    }
+    constants = replace(load_constants(written(tmp_path)), calibration=shifted(shifts))
+    theta = constants.theta([context(family="g"), context(engine="b"), context()])
     np.testing.assert_allclose(theta["speed"], [[np.exp(0.3)], [np.exp(0.2)], [4.0]])
 
 
-def test_without_effects_a_constant_is_one_number(tmp_path):
+def test_a_slope_counts_per_year(tmp_path):
+    record = shifted({"all": {"": {"speed": 0.1}}}, {"all": {"": {"speed": -0.4}}})
+    constants = replace(load_constants(written(tmp_path)), calibration=record)
+    theta = constants.theta([context(), context(year=0.5)])
+    np.testing.assert_allclose(theta["speed"], [[np.exp(0.1)], [np.exp(-0.1)]])
+
+
+def test_without_calibration_a_constant_is_one_number(tmp_path):
     constants = load_constants(written(tmp_path))
     assert isinstance(constants, Constants)
-    assert constants.theta(["a"], ["f"], ["c"])["speed"].shape == ()
+    assert constants.theta([context()])["speed"].shape == ()
+
+
+def test_support_says_what_was_never_measured():
+    record = shifted({})
+    assert record.support(context()) == "pair_seen"
+    assert record.support(context(network="m")) == "pair_unseen"
+    assert record.support(context(network="new")) == "model_unseen"
+    assert record.support(context(chip="new")) == "chip_unseen"
+    assert record.support(context(chip="new", network="new")) == "unseen"
+    assert record.support(context(engine="new")) == "unseen"
+
+
+@pytest.mark.parametrize("sd", ["-1", "1e300", ".inf", ".nan"])
+def test_an_impossible_spread_is_refused(tmp_path, sd):
+    with pytest.raises(InputError, match="sd = "):
+        load_constants(written(tmp_path, sd=sd))
 
 
 @pytest.mark.parametrize("value", ["9.0", "x", "[1]", ".nan", "null"])

@@ -95,7 +95,9 @@ def _expand(content: Raw, kind: str, file: Path) -> list[Raw]:
         )
     provider, sources = content["provider"], content.get("sources") or {}
     records: list[Raw] = []
-    for given in content[kind]:
+    for number, given in enumerate(content[kind], 1):
+        if not isinstance(given, dict) or not isinstance(given.get("prices", []), list):
+            raise CatalogError(f"{file}: {kind} number {number} is not a record with fields (and a list of prices)")
         record = {"provider": provider, **given}
         name = record.get("instance" if kind == "offers" else "region", "")
         record.setdefault("id", f"{provider}/{name}".lower())

@@ -21,6 +21,8 @@ from stackwright.performance.calibration import Calibration, Context, parse_cali
 Array = NDArray[np.float64]
 Theta = Mapping[str, Array]
 
+_LARGEST_SD = 5.0
+
 
 @dataclass(frozen=True)
 class Constant:
@@ -87,7 +89,8 @@ class Constants:
 def load_constants(path: Path | None = None) -> Constants:
     """The shipped constants and calibration, or those of a file.
 
-    A file is a record of constants (YAML, no calibration) or a calibration record (JSON, on the shipped constants).
+    A file is a record of constants (YAML: replaces the shipped ones of the same name, no calibration) or a
+    calibration record (JSON, on the shipped constants).
     `InputError` names file and field.
     """
     if path is None:
@@ -98,7 +101,8 @@ def load_constants(path: Path | None = None) -> Constants:
         raise InputError(f"{path}: cannot read ({error.strerror}); give a record of constants") from None
     if path.suffix == ".json":
         return replace(_shipped(), calibration=_calibration(text, str(path)))
-    return _parse(text, str(path))
+    own = _parse(text, str(path))
+    return replace(own, entries={**_shipped().entries, **own.entries})
 
 
 def prior_constants() -> Constants:
@@ -144,6 +148,8 @@ def _constant(name: str, body: Mapping[str, Any], where: str) -> Constant:
         meaning=str(body["meaning"]),
         source=str(body["source"]),
     )
-    if not (constant.low <= constant.value <= constant.high) or constant.sd < 0 or math.isnan(constant.value):
+    if not (constant.low <= constant.value <= constant.high) or math.isnan(constant.value):
         raise InputError(f"{where}: {name} = {constant.value} is outside {constant.low} .. {constant.high}")
+    if not 0.0 <= constant.sd <= _LARGEST_SD:
+        raise InputError(f"{where}: {name} has sd = {constant.sd}; the spread of ln is from 0 to {_LARGEST_SD:g}")
     return constant

@@ -161,9 +161,10 @@ def predict(
     check_fits(c, budget, workload, 0)
     service = serve(c, workload)
     if not bool(service.stable.all()) or not np.isfinite(service.concurrency).all():
+        asked = f"{workload.rate_per_s:g} requests/s" if workload.rate_per_s else f"{workload.concurrency:g} users"
         raise InputError(
-            f"{model.id} on {candidate.layout.n_chips} x {candidate.chip.id}: {workload.rate_per_s:g} requests/s "
-            "is more than one replica can sustain; lower --rate or use more chips"
+            f"{model.id} on {candidate.layout.n_chips} x {candidate.chip.id}: {asked} "
+            "is more than one replica can sustain; lower the load or use more chips"
         )
     load = service.phases.offered * c.shard.data
 
