@@ -25,7 +25,7 @@ bench: $(VENV)/.base  ## speed of evaluation, of a whole question and of start-u
 	$(BIN)/python benchmarks/run.py
 
 docs: $(VENV)/.docs   ## the documentation site, into site/
-	$(BIN)/mkdocs build --strict
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
 
 index: $(VENV)/.base  ## recompile the catalogue index after editing its YAML
 	$(BIN)/python -m stackwright.catalog.index
