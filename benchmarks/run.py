@@ -92,7 +92,8 @@ def questions(runs: int) -> list[Row]:
         command = [sys.executable, "-m", "stackwright", "plan", model, *flags, "--json"]
         measured = [_process(command) for _ in range(runs)]
         label = f"plan {model} {' '.join(flags)}"
-        for key, unit, target in (("wall_s", "s wall", "5"), ("cpu_s", "s CPU", "-"), ("rss_mb", "MB peak memory", "600")):
+        columns = (("wall_s", "s wall", "5"), ("cpu_s", "s CPU", "-"), ("rss_mb", "MB peak memory", "600"))
+        for key, unit, target in columns:
             found.append(_row(label, statistics.median(m[key] for m in measured), unit, target))
     return found
 

@@ -13,6 +13,7 @@ __version__ = "0.1.0"
 
 _LAZY = {
     "plan": "stackwright.api",
+    "explain": "stackwright.api",
     "predict": "stackwright.api",
     "predict_table": "stackwright.api",
     "validate": "stackwright.api",
@@ -32,6 +33,7 @@ _LAZY = {
 
 if TYPE_CHECKING:
     from stackwright.api import (
+        explain,
         explain_document,
         launch_of,
         plan,
@@ -54,6 +56,7 @@ __all__ = [
     "Lengths",
     "Question",
     "Workload",
+    "explain",
     "explain_document",
     "launch_of",
     "load_catalog",

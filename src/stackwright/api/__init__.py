@@ -1,7 +1,8 @@
 """The Python API: the commands as functions, and their documents."""
 
-from stackwright.api.documents import explain_document, launch_of, plan_document, predict_document
-from stackwright.api.questions import catalog_with, constants_from, plan, predict
+from stackwright.api.documents import launch_of, plan_document, predict_document
+from stackwright.api.explanation import explain_document
+from stackwright.api.questions import catalog_with, constants_from, explain, plan, predict
 from stackwright.api.tables import predict_table, validate
 from stackwright.api.token_prices import api_offers
 
@@ -9,6 +10,7 @@ __all__ = [
     "api_offers",
     "catalog_with",
     "constants_from",
+    "explain",
     "explain_document",
     "launch_of",
     "plan",

@@ -11,12 +11,10 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
-import numpy as np
-
 from stackwright.catalog import Offer, Price
 from stackwright.deploy import LaunchCommand, ServingSettings, launch_command
 from stackwright.errors import UnsupportedError
-from stackwright.performance import Layout, Part
+from stackwright.performance import Layout
 from stackwright.planner import Answer, Plan, Question
 from stackwright.planner.space import Rejection
 from stackwright.planner.summary import price_age_days
@@ -66,17 +64,8 @@ def predict_document(p: Prediction) -> Document:
         "fitting_sequences_per_rank": p.fitting_per_rank,
         "memory": dict(p.memory),
         "constants": p.constants_status,
+        "evidence": None if p.evidence is None else dict(p.evidence.__dict__),
         "notes": list(p.notes),
-    }
-
-
-def explain_document(p: Prediction) -> Document:
-    """The document of `explain --json`: where the time goes, part by part."""
-    return {
-        **predict_document(p),
-        "decode_step": {"seconds": p.decode_step_s, "parts": [_part(part) for part in p.decode_parts]},
-        "prompt_step": {"seconds": p.prompt_step_s, "parts": [_part(part) for part in p.prompt_parts]},
-        "ttft_budget_s": dict(p.waits),
     }
 
 
@@ -261,21 +250,4 @@ def _offer(offer: Offer | None, price: Price | None, region: str) -> Document | 
         "price_age_days": price_age_days(price),
         "price_confidence": price.confidence,
         "price_source": price.source,
-    }
-
-
-def _part(part: Part) -> Document:
-    def number(value: object) -> float:
-        return float(np.asarray(value).flat[0])
-
-    memory_s, compute_s = number(part.memory_s), number(part.compute_s)
-    bound = "fixed" if memory_s == compute_s == 0.0 else "memory" if memory_s >= compute_s else "compute"
-    return {
-        "name": part.name,
-        "seconds": number(part.seconds),
-        "memory_s": memory_s,
-        "compute_s": compute_s,
-        "bytes": number(part.n_bytes),
-        "flops": number(part.flops),
-        "bound": bound,
     }

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from stackwright import planner
+from stackwright.api.explanation import explain_document
 from stackwright.catalog import Catalog, ModelEntry, load_catalog
 from stackwright.catalog.yaml_files import KINDS, list_files
 from stackwright.errors import InputError
@@ -47,6 +49,7 @@ def plan(
     max_usd_per_hour: float | None = None,
     max_chips: int | None = None,
     compare: str | Path | None = None,
+    data_dir: str | Path | None = None,
     catalog: Catalog | None = None,
     constants: Constants | None = None,
 ) -> Answer:
@@ -57,7 +60,7 @@ def plan(
     """
     question = Question(
         model=model,
-        workload=loaded(workload, rate=rate, concurrency=concurrency),
+        workload=loaded(traffic_named(workload, data_dir), rate=rate, concurrency=concurrency),
         slo=promise(ttft, tpot, percentile),
         chips=tuple(chips),
         vendors=tuple(vendors),
@@ -98,6 +101,7 @@ def predict(
     rate: float | None = None,
     concurrency: float | None = None,
     rounds: float | None = None,
+    data_dir: str | Path | None = None,
     catalog: Catalog | None = None,
     constants: Constants | None = None,
 ) -> Prediction:
@@ -122,7 +126,8 @@ def predict(
         weight_precision=weights,
         kv_precision=(kv_precision or "").lower() or default_kv_precision(weights, support.kv),
     )
-    traffic = lengths_of(workload, isl, osl, length_dist, prefix_hit_rate)
+    given = None if workload is None else traffic_named(workload, data_dir)
+    traffic = lengths_of(given, isl, osl, length_dist, prefix_hit_rate)
     traffic = one_load(traffic, rate, concurrency, rounds)
     if longest_request(traffic) > architecture.max_context:
         raise InputError(
@@ -143,6 +148,12 @@ def one_load(traffic: Workload, rate: float | None, concurrency: float | None, r
     if rounds is not None:
         return traffic.with_load(rate_per_s=traffic.rate_per_s, concurrency=traffic.concurrency, rounds=rounds)
     return traffic
+
+
+def explain(model: str, *, catalog: Catalog | None = None, **options: Any) -> dict[str, Any]:
+    """Where the time and the dollar of one point go; arguments as for `predict`, answer as `explain --json`."""
+    facts = catalog or load_catalog()
+    return explain_document(predict(model, catalog=facts, **options), facts)
 
 
 def tensor_ranks(n_chips: int | None, tp: int | None, pp: int, attention_dp: int) -> int:
@@ -181,12 +192,15 @@ def loaded(workload: str | Workload, *, rate: float | None, concurrency: float |
     return found.with_load(rate_per_s=rate, concurrency=concurrency)
 
 
-def traffic_named(workload: str | Workload) -> Workload:
-    """A workload object as it is; a profile name, a workload file, a trace name or a trace file as a workload."""
+def traffic_named(workload: str | Workload, data_dir: str | Path | None = None) -> Workload:
+    """A workload object as it is; a profile name, a workload file, a trace name or a trace file as a workload.
+
+    Named traces are looked up in `data_dir`, STACKWRIGHT_DATA and the user cache.
+    """
     if isinstance(workload, Workload):
         return workload
     if workload in PUBLISHED or workload.removesuffix(".gz").endswith((".csv", ".jsonl")):
-        return load_trace(workload).to_workload()
+        return load_trace(workload, data_dir).to_workload()
     return find_workload(workload)
 
 

@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from stackwright.cli.options import MODEL, catalog_option, constants_option, json_option, point_options
-from stackwright.cli.output import console, emit_json, number, table
+from stackwright.cli.output import console, emit_json, interval, number, table
 
 
 @click.command("explain", short_help="Show where the time of an operating point goes.")
@@ -27,8 +27,8 @@ def command(model: str, as_json: bool, **options: Any) -> None:
     from stackwright import api
     from stackwright.cli.predict import predicted, render
 
-    prediction = predicted(model, options)
-    document = api.explain_document(prediction)
+    facts = api.catalog_with(options["catalog_dir"])
+    document = api.explain_document(predicted(model, options), facts)
     if as_json:
         emit_json(document)
         return
@@ -62,3 +62,14 @@ def command(model: str, as_json: bool, **options: Any) -> None:
     for use, n_bytes in document["memory"].items():
         memory.add_row(use.removesuffix("_bytes").replace("_", " "), number(n_bytes / 1e9))
     out.print(memory)
+    cost = document["cost"]
+    if cost is None:
+        out.print("\n[dim]- nobody publishes a price for this chip: no dollars[/]")
+        return
+    head = (
+        f"\nThe dollar: {interval(cost['usd_per_mtok_output'])} USD/Mtok out at {cost['offer']}, split by engine time"
+    )
+    dollars = table(head, "phase", "part", "USD/Mtok out", right=("USD/Mtok out",))
+    for part in cost["parts"]:
+        dollars.add_row(part["phase"], part["name"], number(part["usd_per_mtok_output"]))
+    out.print(dollars)

@@ -174,6 +174,12 @@ constants_option = click.option(
 )  # fmt: skip
 
 
+data_dir_option = click.option(
+    "--data-dir", type=click.Path(exists=True, file_okay=False, path_type=Path), metavar="DIR",
+    help="Where to look for named traces first.",
+)  # fmt: skip
+
+
 def point_options(command: F) -> F:
     """The options that name one operating point."""
     options = [
@@ -193,6 +199,9 @@ def point_options(command: F) -> F:
         click.option("--prefix-hit-rate", type=click.FloatRange(0, 1, max_open=True), default=0.0, help="Share of input tokens found in the prefix cache."),
         click.option("--rate", type=POSITIVE, help="Requests per second (open loop)."),
         click.option("--concurrency", type=POSITIVE, help="Concurrent users (closed loop)."),
+        click.option("--engine-version", help="Version of the engine (only the catalogue's is known)."),
+        click.option("--disaggregated", is_flag=True, help="Prefill and decode pools (not there yet)."),
+        data_dir_option,
         click.option("--rounds", type=POSITIVE, help="Requests per user of a benchmark; default: long-running."),
     ]  # fmt: skip
     for option in reversed(options):

@@ -16,6 +16,7 @@ from stackwright.cli.options import (
     Names,
     catalog_option,
     constants_option,
+    data_dir_option,
     json_option,
     known_chips,
     known_clouds,
@@ -102,6 +103,7 @@ from stackwright.errors import UnsupportedError
     help="Write a self-contained HTML report.",
 )
 @click.option("--launch/--no-launch", "show_launch", default=True, help="Print the launch command of the first plan.")
+@data_dir_option
 @catalog_option
 @constants_option
 @json_option
@@ -153,5 +155,5 @@ def _answer(model: str, options: dict[str, Any], quiet: bool) -> dict[str, Any]:
 
 _SAME_NAME = (
     "rate", "concurrency", "ttft", "tpot", "percentile", "chips", "vendors", "clouds", "engines", "regions", "precisions",
-    "kv_precision", "objective", "per", "top", "max_usd_per_hour", "max_chips",
+    "kv_precision", "objective", "per", "top", "data_dir", "max_usd_per_hour", "max_chips",
 )  # fmt: skip

@@ -10,6 +10,7 @@ from click.core import ParameterSource
 
 from stackwright.cli.options import MODEL, catalog_option, constants_option, json_option, point_options
 from stackwright.cli.output import console, emit_json, interval, lead, number, remark, table, working
+from stackwright.errors import UnsupportedError
 
 
 @click.command("predict", short_help="Predict one operating point, or a table of them.")
@@ -77,8 +78,17 @@ def predicted(model: str, options: dict[str, Any]) -> Any:
     for needed in ("chip", "engine"):
         if not options[needed]:
             raise click.UsageError(f"--{needed} is missing")
+    if options["disaggregated"]:
+        raise UnsupportedError(
+            "--disaggregated (prefill and decode pools) is not there yet; predict an aggregated replica"
+        )
+    known = api.catalog_with(options["catalog_dir"]).engine(options["engine"])
+    if options["engine_version"] not in (None, known.version):
+        raise UnsupportedError(
+            f"--engine-version: {known.id} is known at {known.version}; versions are not told apart yet"
+        )
     names = ("chip", "engine", "n_chips", "tp", "pp", "ep", "attention_dp", "weight_precision", "kv_precision",
-             "isl", "osl", "length_dist", "prefix_hit_rate", "rate", "concurrency", "rounds")  # fmt: skip
+             "isl", "osl", "length_dist", "prefix_hit_rate", "rate", "concurrency", "rounds", "data_dir")  # fmt: skip
     return api.predict(
         model,
         workload=options["workload_name"],

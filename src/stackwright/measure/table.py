@@ -1,4 +1,4 @@
-"""The measurement table: one row per operating point, in CSV (also .gz) or JSON lines.
+"""The measurement table: one row per operating point, in CSV (also .gz), JSON lines or Parquet.
 
 Columns are those of the public contract (docs/measurements.md): times in seconds, rates in tokens/s per chip; an
 empty cell means unknown. A malformed cell is an error that names file, row and column.
@@ -11,7 +11,7 @@ import gzip
 import io
 import json
 import zlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -56,6 +56,8 @@ class Measurement:
 
 def read_measurements(path: Path) -> list[Measurement]:
     """All rows of a table. Raises `InputError` for a missing or repeated column or a malformed cell."""
+    if path.suffix == ".parquet":
+        return _measurements(path, _parquet_rows(path))
     try:
         data = path.read_bytes()
         text = (gzip.decompress(data) if path.suffix == ".gz" else data).decode("utf-8-sig")
@@ -65,10 +67,31 @@ def read_measurements(path: Path) -> list[Measurement]:
         raise InputError(f"{path}: not a UTF-8 text table, CSV or JSON lines, plain or .gz ({error})") from None
     lines = path.name.removesuffix(".gz").endswith((".jsonl", ".ndjson"))
     rows = _json_rows(text, path) if lines else _csv_rows(text, path)
+    return _measurements(path, rows)
+
+
+def _measurements(path: Path, rows: Iterable[tuple[int, dict[str, str]]]) -> list[Measurement]:
     found = [_measurement(path, number, cells) for number, cells in rows]
     if not found:
         raise InputError(f"{path}: no rows")
     return found
+
+
+def _parquet_rows(path: Path) -> Iterator[tuple[int, dict[str, str]]]:
+    """Rows of a Parquet file, numbered from 1; needs the extra `parquet`."""
+    try:
+        from pyarrow import ArrowException, parquet
+    except ImportError:
+        raise InputError(f"{path}: reading Parquet needs pyarrow: pip install 'stackwright[parquet]'") from None
+    try:
+        rows = parquet.read_table(path).to_pylist()
+    except (OSError, ArrowException) as error:
+        raise InputError(f"{path}: not a Parquet table ({' '.join(str(error).split())})") from None
+    missing = [c for c in REQUIRED if rows and c not in rows[0]]
+    if missing:
+        raise InputError(f"{path}: lacks the column {missing[0]!r}; needed: {', '.join(REQUIRED)}")
+    for number, cells in enumerate(rows, 1):
+        yield number, {k: "" if v is None else str(v) for k, v in cells.items()}
 
 
 def _csv_rows(text: str, path: Path) -> Iterator[tuple[int, dict[str, str]]]:

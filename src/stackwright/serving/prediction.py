@@ -25,6 +25,7 @@ from stackwright.performance import candidates as make_candidates
 from stackwright.serving.closed_loop import Service, closed_loop
 from stackwright.serving.energy import replica_chip_power_w
 from stackwright.serving.intervals import Uncertain, propagate
+from stackwright.serving.measured_error import Evidence, evidence, has_factors, measured_error
 from stackwright.serving.open_loop import open_loop, running_for_rate
 from stackwright.serving.tokens import longest_request
 from stackwright.serving.traffic import Traffic, traffic
@@ -35,6 +36,7 @@ Array = NDArray[np.float64]
 
 PERCENTILES = (50.0, 90.0, 95.0, 99.0)
 _LEAST_ELASTICITY = 0.05
+_MORE = 1.01
 
 
 @dataclass(frozen=True)
@@ -55,7 +57,9 @@ class Prediction:
     """Figures of one operating point (seconds, tokens/s, watts; units in the metric names).
 
     `decode_parts` and `prompt_parts` sum to `decode_step_s` and `prompt_step_s`; `waits` sum to the mean TTFT.
-    `memory`: bytes of the fullest chip by use. `notes` say what is extrapolated or unvalidated.
+    `prompt_time_share`: share of engine time that prompts take.
+    `memory`: bytes of the fullest chip by use. `notes` say what is extrapolated or unvalidated. `evidence`: the
+    measurements behind a calibrated prediction.
     """
 
     model: str
@@ -66,6 +70,7 @@ class Prediction:
     metrics: Mapping[str, Interval]
     decode_step_s: float
     prompt_step_s: float
+    prompt_time_share: float
     decode_parts: tuple[Part, ...]
     prompt_parts: tuple[Part, ...]
     waits: Mapping[str, float]
@@ -74,6 +79,7 @@ class Prediction:
     fitting_per_rank: float
     constants_status: str
     notes: tuple[str, ...]
+    evidence: Evidence | None = None
 
 
 def serve(c: Candidates, w: Workload | Traffic, load: Array | None = None) -> Service:
@@ -122,17 +128,20 @@ def service_metrics(c: Candidates, s: Service, w: Workload | Traffic, percentile
 
 
 def spread_of(c: Candidates, w: Workload | Traffic, load: Array, percentiles: Iterable[float]) -> Uncertain:
-    """Metrics at `load` (shape (n, 1)) with their spread from the constants.
+    """Metrics at `load` (shape (n, 1)) with their spread: of measured error where the record has it, at one evaluation.
 
-    An open loop keeps its request rate while a constant moves: the running sequences follow, to first order, by the
-    elasticity of the rate. `requests_per_s_at_load` is the rate at unmoved load: its spread is that of the capacity.
+    Otherwise from the spread of the constants. An open loop keeps its request rate while the service is slower or
+    faster: the running sequences follow, to first order, by the elasticity of the rate. `requests_per_s_at_load` is
+    the rate at unmoved load: its spread is that of the capacity.
     """
     percentiles, t = tuple(percentiles), traffic(w)
+    if has_factors(c.constants.calibration, c.contexts):
+        return _measured(c, w, load, percentiles)
     base_rate = serve(c, w, load).request_rate
     elasticity = np.ones_like(base_rate)
     if not t.closed:
-        more = serve(c, w, load * 1.01).request_rate
-        elasticity = np.clip(np.log(more / base_rate) / np.log(1.01), _LEAST_ELASTICITY, 1.0)
+        more = serve(c, w, load * _MORE).request_rate
+        elasticity = np.clip(np.log(more / base_rate) / np.log(_MORE), _LEAST_ELASTICITY, 1.0)
 
     def figures(moved: Candidates) -> dict[str, Array]:
         service = serve(moved, w, load)
@@ -142,6 +151,22 @@ def spread_of(c: Candidates, w: Workload | Traffic, load: Array, percentiles: It
         return {**service_metrics(moved, service, t, percentiles), "requests_per_s_at_load": at_load}
 
     return propagate(figures, c)
+
+
+def _measured(c: Candidates, w: Workload | Traffic, load: Array, percentiles: tuple[float, ...]) -> Uncertain:
+    """Metrics with the factors of the record; an open loop is evaluated twice, for how steep its latencies are."""
+    t = traffic(w)
+    service = serve(c, w, load)
+    metrics = service_metrics(c, service, t, percentiles)
+    steepness: dict[str, Array] = {}
+    if not t.closed:
+        more = serve(c, w, load * _MORE)
+        further = service_metrics(c, more, t, percentiles)
+        ln_rate = np.maximum(np.log(more.request_rate / service.request_rate), _LEAST_ELASTICITY * np.log(_MORE))
+        for name in (k for k in metrics if k.startswith(("ttft_", "tpot_", "e2e_"))):
+            with np.errstate(invalid="ignore"):  # an unstable load has infinite latency before and after
+                steepness[name] = np.nan_to_num(np.log(further[name] / metrics[name]), posinf=0.0) / ln_rate
+    return measured_error(c, {**metrics, "requests_per_s_at_load": service.request_rate}, steepness, t.closed)
 
 
 def predict(
@@ -176,6 +201,8 @@ def predict(
         low, high = spread.interval(name)
         metrics[name] = Interval(float(value.flat[0]), float(low.flat[0]), float(high.flat[0]))
     ph = service.phases
+    record = constants.calibration
+    behind = evidence(record, c.contexts[0]) if record else None
     return Prediction(
         model=model.id,
         engine=candidate.engine.id,
@@ -185,6 +212,7 @@ def predict(
         metrics=metrics,
         decode_step_s=float(ph.decode.seconds.flat[0]),
         prompt_step_s=float(ph.prompt.seconds.flat[0]),
+        prompt_time_share=float((service.request_rate / c.shard.data * ph.batched_prompt_s).flat[0]),
         decode_parts=ph.decode.parts,
         prompt_parts=ph.prompt.parts,
         waits={k: float(np.asarray(v).flat[0]) for k, v in service.waits.items()},
@@ -192,7 +220,8 @@ def predict(
         running_per_rank=float(ph.running.flat[0]),
         fitting_per_rank=float(ph.fitting.flat[0]),
         constants_status=constants.status,
-        notes=_notes(candidate, constants, workload, ph.fitting, ph.offered),
+        notes=_notes(c, behind, ph.fitting, ph.offered),
+        evidence=behind,
     )
 
 
@@ -240,13 +269,17 @@ def _memory(c: Candidates, b: MemoryBudget, w: Workload, running: float) -> dict
     }
 
 
-def _notes(candidate: Candidate, constants: Constants, w: Workload, fitting: Array, offered: Array) -> tuple[str, ...]:
-    notes = []
-    if constants.status == "uncalibrated":
+def _notes(c: Candidates, behind: Evidence | None, fitting: Array, offered: Array) -> tuple[str, ...]:
+    notes, chip = [], c.entries[0].chip
+    if behind is None:
         notes.append("constants are uncalibrated: intervals come from their stated spread, not from measured error")
+    else:
+        notes.append(behind.words)
+        if not has_factors(c.constants.calibration, c.contexts):
+            notes.append("the record holds no held-out error: intervals come from the stated spread of the constants")
     notes.append("percentiles are a closed-form approximation, unvalidated until checked by simulation")
-    if candidate.chip.status not in ("shipping", "legacy"):
-        notes.append(f"{candidate.chip.id} is {candidate.chip.status}: extrapolated from announced figures")
+    if chip.status not in ("shipping", "legacy"):
+        notes.append(f"{chip.id} is {chip.status}: extrapolated from announced figures")
     if bool((fitting < offered).any()):
         notes.append("cache-limited: not all concurrent requests fit the key-value cache, the rest waits")
     return tuple(notes)

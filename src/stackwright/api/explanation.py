@@ -1,0 +1,84 @@
+"""Where the time and the dollar of one operating point go, part by part."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from stackwright.api.documents import interval_document, predict_document
+from stackwright.catalog import Catalog, load_catalog
+from stackwright.economics import usd_per_mtok
+from stackwright.performance import Candidate, Part
+from stackwright.planner.join import packing_on
+from stackwright.planner.question import DEFAULT_CONTRACTS
+from stackwright.serving.prediction import Interval, Prediction
+
+Document = dict[str, Any]
+
+
+def explain_document(p: Prediction, catalog: Catalog | None = None) -> Document:
+    """The document of `explain --json`: a prediction, its steps part by part, the TTFT budget, and the dollar."""
+    return {
+        **predict_document(p),
+        "decode_step": {"seconds": p.decode_step_s, "parts": [_part(part) for part in p.decode_parts]},
+        "prompt_step": {"seconds": p.prompt_step_s, "parts": [_part(part) for part in p.prompt_parts]},
+        "ttft_budget_s": dict(p.waits),
+        "cost": cost_document(p, catalog or load_catalog()),
+    }
+
+
+def cost_document(p: Prediction, catalog: Catalog) -> Document | None:
+    """USD per million output tokens at the cheapest offer that holds the replica, by engine time; None if unpriced.
+
+    Prompts take `prompt_time_share` of the engine's time, decoding the rest; each splits as its step does.
+    """
+    candidate = Candidate(catalog.engine(p.engine), catalog.chip(p.chip), p.layout)
+    for offer, price in catalog.offers_for(p.chip, None, DEFAULT_CONTRACTS):
+        packing = packing_on(candidate, offer)
+        if packing is None:
+            continue
+        replicas = packing.smallest_replicas
+        usd_per_hour = packing.units(replicas) * price.usd_per_hour / replicas
+        tokens = p.metrics["output_tokens_per_s_per_chip"]
+        chips = p.layout.n_chips
+        total = usd_per_mtok(usd_per_hour, tokens.value * chips)
+        low, high = (usd_per_mtok(usd_per_hour, t * chips) for t in (tokens.high, tokens.low))
+        share = min(p.prompt_time_share, 1.0)
+        return {
+            "offer": offer.id,
+            "contract": price.contract,
+            "price_date": price.date.isoformat() if price.date else None,
+            "usd_per_replica_hour": usd_per_hour,
+            "usd_per_mtok_output": interval_document(Interval(total, low, high)),
+            "parts": [
+                *_dollars("prompt", p.prompt_parts, p.prompt_step_s, share * total),
+                *_dollars("decode", p.decode_parts, p.decode_step_s, (1.0 - share) * total),
+            ],
+        }
+    return None
+
+
+def _dollars(phase: str, parts: tuple[Part, ...], step_s: float, usd: float) -> list[Document]:
+    return [
+        {"phase": phase, "name": part.name, "usd_per_mtok_output": usd * _number(part.seconds) / step_s}
+        for part in parts
+    ]
+
+
+def _number(value: object) -> float:
+    return float(np.asarray(value).flat[0])
+
+
+def _part(part: Part) -> Document:
+    memory_s, compute_s = _number(part.memory_s), _number(part.compute_s)
+    bound = "fixed" if memory_s == compute_s == 0.0 else "memory" if memory_s >= compute_s else "compute"
+    return {
+        "name": part.name,
+        "seconds": _number(part.seconds),
+        "memory_s": memory_s,
+        "compute_s": compute_s,
+        "bytes": _number(part.n_bytes),
+        "flops": _number(part.flops),
+        "bound": bound,
+    }
