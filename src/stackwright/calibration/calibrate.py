@@ -47,29 +47,34 @@ def fit_rows(o: Observations, constants: Constants, rows: Rows | None = None) ->
 
 
 def calibration_of(
-    fitted: Fitted,
-    points: Sequence[Context],
-    factors: Mapping[str, Mapping[str, Factor]],
-    correlation: float,
-    facts: Mapping[str, str],
-    row_hashes: Sequence[str],
+    fitted: Fitted | None,
+    contexts: Sequence[Context],
+    factors: Mapping[str, Mapping[str, Factor]] | None = None,
+    correlation: float = 0.0,
+    facts: Mapping[str, str] | None = None,
+    row_hashes: Sequence[str] = (),
 ) -> Calibration:
-    """The record: shifts by level, interval factors, and which rows it rests on (`facts`: date, data_hash)."""
+    """The record of rows with these contexts: shifts by level (none if nothing is fitted), interval factors.
+
+    `facts`: date and data_hash.
+    """
     shifts: dict[str, dict[str, dict[str, float]]] = {}
     slopes: dict[str, dict[str, dict[str, float]]] = {}
-    for (level, key), row in zip(fitted.groups.names, fitted.fit.shifts, strict=True):
-        kept = {n: round(float(v), 4) for n, v in zip(fitted.constants, row, strict=True) if abs(v) > _SMALLEST_SHIFT}
+    rows = zip(fitted.groups.names, fitted.fit.shifts, strict=True) if fitted else ()
+    constants = fitted.constants if fitted else ()
+    for (level, key), row in rows:
+        kept = {n: round(float(v), 4) for n, v in zip(constants, row, strict=True) if abs(v) > _SMALLEST_SHIFT}
         if kept:
             (slopes if level.per_year else shifts).setdefault(level.name, {})[key] = kept
-    seen = Counter((c.chip, c.network, c.engine) for c in points)
+    seen = Counter((c.chip, c.network, c.engine) for c in contexts)
     return Calibration(
         version=1,
-        date=facts["date"],
-        data_hash=facts["data_hash"],
-        n_rows=len(points),
+        date=(facts or {}).get("date", ""),
+        data_hash=(facts or {}).get("data_hash", ""),
+        n_rows=len(contexts),
         shifts=shifts,
         slopes=slopes,
-        factors=factors,
+        factors=factors or {},
         correlation=correlation,
         seen=dict(sorted(seen.items())),
         row_hashes=frozenset(row_hashes),
@@ -77,7 +82,7 @@ def calibration_of(
 
 
 def predict_rows(o: Observations, fitted: Fitted, rows: Rows) -> Array:
-    """ln of the predicted metrics (3, len(rows)) for rows that may not have been fitted: unknown groups shift nothing."""
+    """ln of the predicted metrics (3, len(rows)), fitted rows or not: groups that were not fitted shift nothing."""
     part = o.take(rows)
     ln_theta = part.prior.copy()
     known = {(level, key): g for g, (level, key) in enumerate(fitted.groups.names)}

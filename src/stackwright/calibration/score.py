@@ -7,9 +7,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from stackwright.calibration.points import PointPrediction
 from stackwright.measure import Measurement
+
+Array = NDArray[np.float64]
 
 METRICS = ("tpot", "ttft", "throughput")
 
@@ -23,7 +26,7 @@ class Score:
     median_ape_pct: float
     p90_ape_pct: float
     bias_pct: float
-    coverage90_pct: float
+    coverage90_pct: float | None
 
 
 def scores(predictions: Sequence[PointPrediction]) -> dict[str, Score | None]:
@@ -73,13 +76,24 @@ def _score(pairs: Sequence[Pair | None]) -> Score | None:
     if not len(kept):
         return None
     true, value, low, high = kept.T
-    error = 100.0 * (value / true - 1.0)
+    return score_of(value / true, (low <= true) & (true <= high))
+
+
+def score_of(ratio: Array, inside: Array | NDArray[np.bool_] | None = None) -> Score | None:
+    """Score of predicted / measured (NaN where not measured); `inside`: whether the interval held the measurement.
+
+    `coverage90_pct` is None without it.
+    """
+    known = np.isfinite(ratio)
+    if not known.any():
+        return None
+    error = 100.0 * (ratio[known] - 1.0)
     absolute = np.abs(error)
     return Score(
-        n=len(kept),
+        n=int(known.sum()),
         mape_pct=float(absolute.mean()),
         median_ape_pct=float(np.median(absolute)),
         p90_ape_pct=float(np.quantile(absolute, 0.9)),
         bias_pct=float(np.median(error)),
-        coverage90_pct=float(100.0 * np.mean((low <= true) & (true <= high))),
+        coverage90_pct=None if inside is None else float(100.0 * np.mean(inside[known])),
     )

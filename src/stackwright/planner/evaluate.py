@@ -122,18 +122,10 @@ def _best_of(grid: Grid, slo: SLO) -> Chosen:
     rate = spread.value["requests_per_s"][:, 0]
     score = np.where(p_meets[:, 0] >= CONFIDENT, 2.0 + rate / (1.0 + rate.max()), p_meets[:, 0])
     best = _first_of_each(rows, np.lexsort((-score, rows)))
-    return Chosen(rows[best], loads[best], _pick(spread, best), p_meets[best])
+    return Chosen(rows[best], loads[best], spread.take(best), p_meets[best])
 
 
 def _first_of_each(rows: Rows, order: Rows) -> Rows:
     ordered = rows[order]
     first = np.concatenate(([True], ordered[1:] != ordered[:-1]))
     return order[first]
-
-
-def _pick(u: Uncertain, rows: Rows) -> Uncertain:
-    return Uncertain(
-        value={k: v[rows] for k, v in u.value.items()},
-        sensitivity={c: {k: v[rows] for k, v in of.items()} for c, of in u.sensitivity.items()},
-        sd=u.sd,
-    )

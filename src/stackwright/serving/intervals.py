@@ -1,15 +1,17 @@
-"""Two-sided 90 % intervals from the stated spread of the constants.
+"""Two-sided 90 % intervals: from measured error where the record is calibrated, else from the spread of the constants.
 
-Each metric is taken as log-normal: its variance of ln is the sum over constants of (sensitivity x sd)^2, the
-sensitivity d ln(metric) / d ln(constant) by a one-sided difference of the whole model (first-order
-propagation).
+Measured error (`calibrated`): the conformal factors of the record by how near its measurements are, one evaluation.
+
+Spread of the constants (`propagate`): each metric is taken as log-normal; its variance of ln is the sum over constants
+of (sensitivity x sd)^2, the sensitivity d ln(metric) / d ln(constant) by a one-sided difference of the whole model
+(first-order propagation).
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from statistics import NormalDist
 
 import numpy as np
@@ -19,6 +21,7 @@ from stackwright.performance import Candidates
 
 Array = NDArray[np.float64]
 Metrics = Mapping[str, Array]
+Ends = Mapping[str, tuple[Array, Array]]
 
 LEVEL = 0.90
 Z = NormalDist().inv_cdf(0.5 + LEVEL / 2.0)
@@ -27,44 +30,61 @@ _STEP = 1e-3
 
 @dataclass(frozen=True)
 class Uncertain:
-    """Metrics with their spread: `value[name]` and `sd_ln(name)` arrays, `correlation` of two."""
+    """Metrics with their spread: `value[name]`, and `ends[name]`, ln of low / value and of high / value.
+
+    `parts[constant][name]` is what one constant (one sd of it) adds to ln(metric), for the correlation of two metrics;
+    `shared` is that correlation where it was measured instead.
+    """
 
     value: Metrics
-    sensitivity: Mapping[str, Mapping[str, Array]]
-    sd: Mapping[str, float]
+    ends: Ends
+    parts: Mapping[str, Metrics] = field(default_factory=dict)
+    shared: float = 0.0
 
     def sd_ln(self, name: str) -> Array:
-        """Standard deviation of ln(metric)."""
-        return np.sqrt(self._covariance(name, name))
+        """Standard deviation of ln(metric); of a normal law as wide as the interval where that is not symmetric."""
+        low, high = self.ends[name]
+        sd: Array = (high - low) / (2.0 * Z)
+        return sd
 
     def correlation(self, a: str, b: str) -> Array:
-        """Correlation of ln of two metrics (they share constants)."""
-        scale = np.maximum(self.sd_ln(a) * self.sd_ln(b), 1e-12)
-        return np.clip(self._covariance(a, b) / scale, -0.999, 0.999)
+        """Correlation of ln of two metrics."""
+        if not self.parts:
+            return np.full_like(self.value[a], self.shared)
+        covariance = sum((of[a] * of[b] for of in self.parts.values()), start=np.zeros_like(self.value[a]))
+        return np.clip(covariance / np.maximum(self.sd_ln(a) * self.sd_ln(b), 1e-12), -0.999, 0.999)
 
     def interval(self, name: str) -> tuple[Array, Array]:
         """Low and high of the two-sided 90 % interval."""
-        factor = np.exp(Z * self.sd_ln(name))
-        return self.value[name] / factor, self.value[name] * factor
+        low, high = self.ends[name]
+        return self.value[name] * np.exp(low), self.value[name] * np.exp(high)
 
-    def _covariance(self, a: str, b: str) -> Array:
-        total: Array = np.zeros_like(self.value[a])
-        for constant, of in self.sensitivity.items():
-            total = total + self.sd[constant] ** 2 * of[a] * of[b]
-        return total
+    def take(self, rows: NDArray[np.int64]) -> Uncertain:
+        """The spread of the given rows, in that order."""
+        return Uncertain(
+            value={k: v[rows] for k, v in self.value.items()},
+            ends={k: (low[rows], high[rows]) for k, (low, high) in self.ends.items()},
+            parts={c: {k: v[rows] for k, v in of.items()} for c, of in self.parts.items()},
+            shared=self.shared,
+        )
 
 
 def propagate(evaluate: Callable[[Candidates], Metrics], c: Candidates) -> Uncertain:
     """Metrics of `evaluate` (positive arrays by name) with their spread; one run per constant."""
     base = evaluate(c)
-    sensitivity: dict[str, dict[str, Array]] = {}
+    parts: dict[str, dict[str, Array]] = {}
     for name in c.constants.uncertain:
         moved = evaluate(c.shifted(name, _STEP))
         with np.errstate(invalid="ignore"):  # an unstable load has infinite latency before and after
-            of = {k: _log_ratio(moved[k], base[k]) / _STEP for k in base}
+            of = {k: _log_ratio(moved[k], base[k]) / _STEP * c.constants.sd(name) for k in base}
         if any(np.any(v) for v in of.values()):
-            sensitivity[name] = of
-    return Uncertain(base, sensitivity, {k: c.constants.sd(k) for k in sensitivity})
+            parts[name] = of
+    ends = {}
+    for k, value in base.items():
+        variance = sum((of[k] ** 2 for of in parts.values()), start=np.zeros_like(value))
+        half = Z * np.sqrt(variance)
+        ends[k] = (-half, half)
+    return Uncertain(base, ends, parts)
 
 
 def _log_ratio(moved: Array, base: Array) -> Array:

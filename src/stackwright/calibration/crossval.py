@@ -1,0 +1,105 @@
+"""Cross-validation: every row predicted by a fit that has not seen its group.
+
+`pair` and `random` take 5 folds of whole groups; `model` and `chip` leave one group out at a time. Only strict rows
+teach; all rows are predicted.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from stackwright.calibration.calibrate import calibration_of, contexts_of, fit_rows, predict_rows
+from stackwright.calibration.dataset import Dataset
+from stackwright.calibration.groups import How, folds
+from stackwright.calibration.observations import METRICS, Observations, observe
+from stackwright.calibration.points import Point
+from stackwright.calibration.score import measured
+from stackwright.performance import Constants
+from stackwright.performance.calibration import Context, Support
+
+Array = NDArray[np.float64]
+Progress = Callable[[str, int, int], None]
+
+FOLDS = 5
+DEFAULT: tuple[How, ...] = ("random", "pair", "model", "chip")
+
+
+@dataclass(frozen=True)
+class OutOfFold:
+    """Rows predicted out of fold: ln of `METRICS` predicted and measured, shape (3, n), NaN where not measured.
+
+    `keys` are the groups that folds kept whole, `supports` how near the rows fitted for a row's fold were.
+    """
+
+    how: How
+    keys: tuple[str, ...]
+    supports: tuple[Support, ...]
+    predicted: Array
+    measured: Array
+
+    @property
+    def residual(self) -> Array:
+        """ln(measured / predicted), shape (3, n)."""
+        return self.measured - self.predicted
+
+
+def cross_validate(
+    data: Dataset, constants: Constants, how: How, progress: Progress | None = None, seed: int = 0
+) -> OutOfFold:
+    """Out-of-fold predictions of all points; deterministic. Raises `InputError` with fewer than 2 groups.
+
+    `progress(how, done, of)` is called after each fold.
+    """
+    o = observe(data.points, constants)
+    keys = data.groups(how)
+    n_folds = FOLDS if how in ("pair", "random") else len(set(keys))
+    fold = np.array(folds(keys, n_folds, seed))
+    contexts = contexts_of(o)
+    predicted = np.full((len(METRICS), len(keys)), np.nan)
+    supports: list[Support] = ["unseen"] * len(keys)
+    numbers = sorted(set(fold.tolist()))
+    for done, number in enumerate(numbers, 1):
+        held, train = np.nonzero(fold == number)[0], np.nonzero((fold != number) & data.strict)[0]
+        fitted = fit_rows(o, constants, train)
+        predicted[:, held] = predict_rows(o, fitted, held)
+        for i, support in zip(held, _supports(contexts, train.tolist(), held.tolist()), strict=True):
+            supports[int(i)] = support
+        if progress is not None:
+            progress(how, done, len(numbers))
+    return OutOfFold(how, tuple(keys), tuple(supports), predicted, all_measured(o))
+
+
+def all_measured(o: Observations) -> Array:
+    """ln of the measured metrics, shape (3, n), with the throughput that the fit leaves out beside latencies.
+
+    Throughput that is not printed follows from mean latencies of a closed loop by Little's law.
+    """
+    found = o.observed.copy()
+    row = METRICS.index("throughput")
+    for i, p in enumerate(o.points):
+        value = measured(p.measurement, "throughput") or _by_littles_law(p)
+        found[row, i] = np.log(value) if value else np.nan
+    return found
+
+
+def _by_littles_law(p: Point) -> float | None:
+    """Output tokens/s per chip: concurrency / (TTFT + (O - 1) TPOT) x O / chips; None where means are not measured."""
+    m = p.measurement
+    ttft, tpot, users = m.number("ttft_s"), m.number("tpot_s"), m.number("concurrency")
+    if not (ttft and tpot and users) or "p50" in (m.text["ttft_stat"], m.text["tpot_stat"]):
+        return None
+    tokens = p.workload.output.mean
+    return users / (ttft + (tokens - 1.0) * tpot) * tokens / p.candidate.layout.n_chips
+
+
+def _supports(contexts: list[Context], train: list[int], held: list[int]) -> list[Support]:
+    record = calibration_of(None, [contexts[i] for i in train])
+    known: dict[Context, Support] = {}
+    for i in held:
+        if contexts[i] not in known:
+            known[contexts[i]] = record.support(contexts[i])
+    return [known[contexts[i]] for i in held]
