@@ -21,7 +21,7 @@ import sys
 import time
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -31,7 +31,7 @@ TARGET = {"agg": 450, "disagg": 200}  # rows drawn of each part
 LEAST = 12  # rows of a (system, backend) stratum, where it has so many
 LARGEST_WORKER = 8  # chips of one aggregated replica; more is a multi-node total written into tp_size
 LENGTH_SHARE = 0.9  # InferenceX draws lengths uniformly in 0.8-1.0 of the nominal length
-MODES = ("SILICON", "HYBRID")  # the second only where the first fails
+MODES = ("SILICON", "HYBRID")  # measured kernel tables; where those fail, with estimates in their gaps
 HERE = Path(__file__).resolve().parent
 RESULT = HERE.parents[1] / "docs" / "scoreboard" / "peer-aiconfigurator.csv"
 
@@ -45,7 +45,15 @@ PACKAGED = {
 }
 GLM = {"fp4": "nvidia/GLM-5-NVFP4", "fp8": "zai-org/GLM-5-FP8"}
 DENSE = ("Llama-3.1", "Qwen3-32B")
-NATIVE = ("gpt-oss",)  # quantised as published: the peer infers the mode from the checkpoint
+# Precision of the published checkpoint, where rows have the same: the peer may then infer its quantisation modes.
+CHECKPOINT = {
+    "deepseek-ai/DeepSeek-R1": "fp8",
+    "deepseek-ai/DeepSeek-V3": "fp8",
+    "MiniMaxAI/MiniMax-M2.5": "fp8",
+    "Qwen/Qwen3-235B-A22B-FP8": "fp8",
+    "moonshotai/Kimi-K2.5": "int4",
+    "openai/gpt-oss-120b": "fp4",
+}
 
 
 @dataclass(frozen=True)
@@ -60,6 +68,7 @@ class Answer:
     ttft_ms: str = ""
     tpot_ms: str = ""
     database: str = ""  # SILICON or HYBRID
+    precision: str = ""  # quantisation modes: those written in the row, or those the peer infers from the checkpoint
     version: str = ""  # version of the peer's kernel tables
     warning: str = ""
     failure: str = ""
@@ -201,7 +210,6 @@ def call_of(row: Row) -> dict[str, Any]:
     if load is None:
         raise Unusable("concurrency not known")
     share = LENGTH_SHARE if row.inferencex else 1.0
-    native = any(name in row.cells["model_path"] for name in NATIVE)
     call: dict[str, Any] = {
         "model_path": _model(row),
         "system_name": row.cells["system"],
@@ -209,8 +217,8 @@ def call_of(row: Row) -> dict[str, Any]:
         "mode": row.part,
         "isl": round(share * row.whole("isl")),
         "osl": round(share * row.whole("osl")),
-        "gemm_quant_mode": None if native else row.cells["gemm_quant_mode"] or None,
-        "moe_quant_mode": None if native or not row.moe else row.cells["moe_quant_mode"] or None,
+        "gemm_quant_mode": row.cells["gemm_quant_mode"] or None,
+        "moe_quant_mode": row.cells["moe_quant_mode"] or None if row.moe else None,
     }
     if row.part == "agg":
         one = layout(row)
@@ -228,6 +236,17 @@ def call_of(row: Row) -> dict[str, Any]:
         | _widths(prefill, row.moe, "prefill_")
         | _widths(decode, row.moe, "decode_")
     )
+
+
+def attempts(row: Row) -> Iterator[tuple[str, str, dict[str, Any]]]:
+    """Database mode, source of the precision and arguments, in order: measured tables come before estimates."""
+    call = call_of(row)
+    inferred = call | {"gemm_quant_mode": None, "moe_quant_mode": None}
+    as_published = row.cells["precision"] == CHECKPOINT.get(row.cells["model_path"])
+    for mode in MODES:
+        yield mode, "row", call | {"database_mode": mode}
+        if as_published:
+            yield mode, "checkpoint", inferred | {"database_mode": mode}
 
 
 def _model(row: Row) -> str:
@@ -257,22 +276,28 @@ def work(rows: list[Row]) -> None:
 def _ask(cli_estimate: Any, row: Row) -> Answer:
     wall, cpu = time.perf_counter(), time.process_time()
     told: dict[str, str] = {}
-    for mode in MODES:
+    for mode, precision, call in attempts(row):
         try:
-            said = cli_estimate(**call_of(row), database_mode=mode)
+            said = cli_estimate(**call)
         except Exception as problem:
-            told["failure"] = _short(f"{type(problem).__name__}: {problem}")
+            if precision == "row":
+                told = {"failure": _short(f"{type(problem).__name__}: {problem}")}
             continue
         told = {
             "ttft_ms": f"{float(said.ttft):.6g}",
             "tpot_ms": f"{float(said.tpot):.6g}",
             "database": mode,
+            "precision": precision,
             "version": said.backend_version,
             "warning": "batch exceeds KV capacity" if said.kv_cache_warning else "",
         }
         break
     cost = {"wall_s": f"{time.perf_counter() - wall:.2f}", "cpu_s": f"{time.process_time() - cpu:.2f}"}
-    return Answer(row.number, row.hash, *row.group, **told, **cost)
+    return replace(_blank(row), **told, **cost)
+
+
+def _blank(row: Row) -> Answer:
+    return Answer(row.number, row.hash, row.part, row.cells["system"], row.cells["backend"])
 
 
 def _short(text: str) -> str:
@@ -294,21 +319,21 @@ def answers() -> dict[int, Answer]:
     if not RESULT.exists():
         return {}
     with RESULT.open(newline="", encoding="utf-8") as file:
-        return {int(line["row"]): Answer(**{**line, "row": int(line["row"])}) for line in csv.DictReader(file)}
+        return {int(line["row"]): Answer(int(line.pop("row")), **line) for line in csv.DictReader(file)}
 
 
 def run(environment: Path, drawn: list[Row]) -> None:
     """Every group in one process of the peer's environment, one after another, aggregated first."""
     for group in sorted({row.group for row in drawn}):
         while missing := [row for row in drawn if row.group == group and row.number not in answers()]:
-            print(f"{' '.join(group):28s} {len(missing):4d} rows", flush=True)
+            print(f"{' '.join(group):34s} {len(missing):4d} rows", flush=True)
             command = [_python(environment), __file__, "--environment", str(environment), "--group", *group]
             if (code := subprocess.run(command, check=False).returncode) == 0:
                 continue
             done = answers()  # the process died: its row is a failure, and the group goes on behind it
             row = next((row for row in missing if row.number not in done), None)
             if row is not None:
-                append(Answer(row.number, row.hash, *row.group, failure=f"the process ended with code {code}"))
+                append(replace(_blank(row), failure=f"the process ended with code {code}"))
 
 
 # --- environment and summary --------------------------------------------------------------------------------------
@@ -344,13 +369,15 @@ def summary(rows: list[Row], drawn: list[Row]) -> Iterator[str]:
         for reason, count in Counter(_reason(answer.failure) for answer in asked if not answer.tpot_ms).most_common():
             yield f"  failed {count:4d}  {reason}"
         yield "  absolute % error, mean/median"
-        yield f"  {'all':28s} {_errors(rows, told)}"
+        yield f"  {'all':34s} {_errors(rows, told)}"
         for mode in MODES:
-            yield f"  {mode:28s} {_errors(rows, [a for a in told if a.database == mode])}"
-        yield f"  {'without KV warning':28s} {_errors(rows, [a for a in told if not a.warning])}"
+            for precision in ("row", "checkpoint"):
+                kind = [a for a in told if (a.database, a.precision) == (mode, precision)]
+                yield f"  {f'{mode}, modes of the {precision}':34s} {_errors(rows, kind)}"
+        yield f"  {'without KV warning':34s} {_errors(rows, [a for a in told if not a.warning])}"
         for system, backend in sorted({(a.system, a.backend) for a in asked}):
             group = [a for a in told if (a.system, a.backend) == (system, backend)]
-            yield f"  {f'{system} {backend}':28s} {_errors(rows, group)}"
+            yield f"  {f'{system} {backend}':34s} {_errors(rows, group)}"
         cpu, wall = ([float(getattr(a, n)) for a in asked if getattr(a, n)] for n in ("cpu_s", "wall_s"))
         yield (
             f"  CPU s per point: mean {statistics.mean(cpu):.2f}, median {statistics.median(cpu):.2f}, "
@@ -397,7 +424,8 @@ def main() -> None:
         print(f"  {count:5d}  {reason}")
     print(
         f"settings: newest current kernel tables, {' then '.join(MODES)}; batch = measured concurrency per attention "
-        f"rank; lengths x {LENGTH_SHARE} for InferenceX rows; precision of the row; the rest as the peer defaults"
+        f"rank; lengths x {LENGTH_SHARE} for InferenceX rows; quantisation modes of the row, else of a checkpoint of "
+        "the same precision; the rest as the peer defaults"
     )
     if not arguments.summary:
         run(arguments.environment, drawn)
