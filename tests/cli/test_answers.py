@@ -23,7 +23,7 @@ def at_width(monkeypatch: pytest.MonkeyPatch, width: int) -> None:
     def made() -> Any:
         return Console(highlight=False, markup=False, emoji=False, width=width)
 
-    for module in ("plan_text", "predict", "explain", "validate", "catalog", "workload"):
+    for module in ("plan_text", "predict", "explain", "validate", "calibrate", "catalog", "workload"):
         monkeypatch.setattr(f"stackwright.cli.{module}.console", made)
 
 
@@ -32,7 +32,9 @@ def test_help_is_an_answer(shell: Shell, arguments: list[str]) -> None:
     assert shell.answered(*arguments).startswith("Usage: ")
 
 
-@pytest.mark.parametrize("command", ["plan", "predict", "explain", "validate", "catalog", "workload", "completion"])
+@pytest.mark.parametrize(
+    "command", ["plan", "predict", "explain", "validate", "calibrate", "catalog", "workload", "completion"]
+)
 def test_every_command_has_help_with_an_example_or_a_sentence(shell: Shell, command: str) -> None:
     assert command in shell.answered("--help")
     assert len(shell.answered(command, "--help").splitlines()) > 5

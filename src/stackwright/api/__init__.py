@@ -1,13 +1,16 @@
 """The Python API: the commands as functions, and their documents."""
 
+from stackwright.api.calibration import calibrate
 from stackwright.api.documents import launch_of, plan_document, predict_document
 from stackwright.api.explanation import explain_document
 from stackwright.api.questions import catalog_with, constants_from, explain, plan, predict
-from stackwright.api.tables import predict_table, validate
+from stackwright.api.tables import predict_table
 from stackwright.api.token_prices import api_offers
+from stackwright.api.validation import validate
 
 __all__ = [
     "api_offers",
+    "calibrate",
     "catalog_with",
     "constants_from",
     "explain",

@@ -1,4 +1,4 @@
-"""Tables of operating points: predictions beside the rows, and their score against what was measured."""
+"""Tables of operating points: predictions beside the rows."""
 
 from __future__ import annotations
 
@@ -9,40 +9,17 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from stackwright.calibration import PointPrediction, Refusal, Score, predict_points, scores
-from stackwright.calibration.score import METRICS, grouped
+from stackwright.api.validation import BY, Document, scored
+from stackwright.calibration import PointPrediction, Refusal, predict_points
 from stackwright.catalog import Catalog, load_catalog
 from stackwright.errors import InputError
 from stackwright.measure import read_measurements
 from stackwright.performance import Constants, load_constants
 
-Document = dict[str, Any]
-
-_COLUMNS = ("chip", "engine", "model", "weight_precision", "engine_version", "source", "mode", "n_chips")
 _PREDICTED = (
     "ttft_mean_s", "ttft_p50_s", "ttft_p95_s", "ttft_p99_s", "tpot_mean_s", "tpot_p50_s", "tpot_p95_s", "tpot_p99_s",
     "output_tokens_per_s_per_chip", "total_tokens_per_s_per_chip", "chip_watts",
 )  # fmt: skip
-
-
-def validate(
-    points: str | Path,
-    *,
-    by: Sequence[str] = ("chip", "engine", "model"),
-    catalog: Catalog | None = None,
-    constants: Constants | None = None,
-) -> Document:
-    """Score predictions of a measurement table; the document of `validate --json`.
-
-    Errors are per cent of the measured figure; `groups` are by the columns `by`.
-    """
-    by = tuple(dict.fromkeys(by))
-    unknown = [c for c in by if c not in _COLUMNS]
-    if unknown:
-        raise InputError(f"cannot group by {unknown[0]!r}; one of {', '.join(_COLUMNS)}")
-    record = constants or load_constants()
-    rows = read_measurements(Path(points))
-    return _scored(predict_points(rows, catalog or load_catalog(), record), by, record)
 
 
 def predict_table(
@@ -67,7 +44,7 @@ def predict_table(
         target.write_bytes(gzip.compress(data) if target.suffix == ".gz" else data)
     except OSError as error:
         raise InputError(f"{target}: cannot write ({error.strerror})") from None
-    return _scored(answers, ("chip", "engine", "model"), record)
+    return scored(answers, BY, record)
 
 
 def _table(answers: Sequence[PointPrediction | Refusal]) -> str:
@@ -87,26 +64,3 @@ def _table(answers: Sequence[PointPrediction | Refusal]) -> str:
                     cells[f"predicted_{m}{end}"] = f"{value:.6g}"
         writer.writerow(cells)
     return text.getvalue()
-
-
-def _scored(answers: Sequence[PointPrediction | Refusal], by: Sequence[str], constants: Constants) -> Document:
-    predicted = [a for a in answers if isinstance(a, PointPrediction)]
-    refused = [a for a in answers if isinstance(a, Refusal)]
-    found = grouped(predicted, lambda p: {c: _column(p, c) for c in by})
-    return {
-        "n": len(answers),
-        "predicted": len(predicted),
-        **_scores(scores(predicted)),
-        "groups": [{"by": names, "n": n, **_scores(of)} for names, of, n in found],
-        "refused": [{"id": r.measurement.id, "reason": r.reason} for r in refused],
-        "constants": constants.status,
-    }
-
-
-def _column(p: PointPrediction, column: str) -> str:
-    own = {"chip": p.chip, "engine": p.engine, "model": p.group}
-    return own.get(column) or p.measurement.text.get(column) or p.measurement.raw.get(column, "")
-
-
-def _scores(found: dict[str, Score | None]) -> Document:
-    return {name: dict(s.__dict__) if (s := found[name]) else None for name in METRICS}

@@ -36,13 +36,13 @@ def scores(predictions: Sequence[PointPrediction]) -> dict[str, Score | None]:
 
 def grouped(
     predictions: Sequence[PointPrediction], key: Callable[[PointPrediction], dict[str, str]]
-) -> list[tuple[dict[str, str], dict[str, Score | None], int]]:
-    """Scores by group, largest group first."""
+) -> list[tuple[dict[str, str], list[PointPrediction]]]:
+    """Predictions by group, largest group first."""
     groups: dict[tuple[tuple[str, str], ...], list[PointPrediction]] = {}
     for p in predictions:
         groups.setdefault(tuple(key(p).items()), []).append(p)
     ordered = sorted(groups.items(), key=lambda item: (-len(item[1]), item[0]))
-    return [(dict(names), scores(members), len(members)) for names, members in ordered]
+    return [(dict(names), members) for names, members in ordered]
 
 
 def measured(m: Measurement, metric: str) -> float | None:

@@ -19,6 +19,7 @@ _COMMANDS = {
     "predict": ("stackwright.cli.predict", "Predict one operating point, or a table of them."),
     "explain": ("stackwright.cli.explain", "Show where the time of an operating point goes."),
     "validate": ("stackwright.cli.validate", "Score predictions against measured operating points."),
+    "calibrate": ("stackwright.cli.calibrate", "Fit the constants to measured operating points."),
     "catalog": ("stackwright.cli.catalog", "List, show and check chips, systems, engines, models and offers."),
     "workload": ("stackwright.cli.workload", "List and show traffic profiles and traces."),
     "completion": ("stackwright.cli.completion", "Print the tab-completion script of a shell."),
@@ -31,7 +32,6 @@ _LATER = {
     "portfolio": "multi-year commitments",
     "capacity": "the smallest deployment by simulation",
     "measure": "load tests and importers",
-    "calibrate": "fitting the constants to measurements",
     "web": "the web page and REST",
     "mcp": "tools for agents",
 }

@@ -71,6 +71,25 @@ class Names(click.ParamType[tuple[str, ...]]):
         return [CompletionItem(prefix + k) for k in self.known() if k.lower().startswith(last.lower())]
 
 
+class PointsFile(click.ParamType[str]):
+    """A table of measured points: a file, or KIND=FILE of an importer."""
+
+    name = "file"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        from stackwright.api.validation import kind_and_path
+
+        kind, path = kind_and_path(value)
+        if path.is_dir():
+            self.fail(f"{str(path)!r} is a directory", param, ctx)
+        if not path.exists():
+            self.fail(f"file {str(path)!r} does not exist", param, ctx)
+        return str(path) if kind == "table" else f"{kind}={path}"
+
+    def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+        return [CompletionItem(incomplete, type="file")]
+
+
 class Name(click.ParamType[str]):
     """One name, completed from `known`."""
 
@@ -158,6 +177,7 @@ def known_workloads() -> list[str]:
 
 MODEL = Name(known_models)
 POSITIVE = Positive()
+POINTS = PointsFile()
 COUNT = click.IntRange(1, 1_000_000)
 SECONDS = Seconds()
 
