@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from stackwright.cli.options import POINTS, catalog_option, json_option
-from stackwright.cli.output import Sheet, console, emit_json, number, remark, table, working
+from stackwright.cli.output import Sheet, console, emit_json, fold_counter, number, remark, table
 
 
 @click.command("calibrate", short_help="Fit the constants to measured operating points.")
@@ -55,18 +55,14 @@ def command(
     if out.suffix != ".json":
         raise click.UsageError(f"--out {out}: a calibration record is a .json file")
 
-    def say(how: str, done: int, of: int) -> None:
-        click.echo(f"cross-validation, {how}: fold {done} of {of}", err=True)
-
-    with working("fitting", quiet=True):
-        document = api.calibrate(
-            [*points, *more],
-            out,
-            silicon_sample=silicon_sample,
-            hows=DEFAULT if cv else (),
-            catalog=api.catalog_with(catalog_dir),
-            progress=None if as_json else say,
-        )
+    document = api.calibrate(
+        [*points, *more],
+        out,
+        silicon_sample=silicon_sample,
+        hows=DEFAULT if cv else (),
+        catalog=api.catalog_with(catalog_dir),
+        progress=fold_counter(quiet=as_json),
+    )
     emit_json(document) if as_json else render(document)
 
 

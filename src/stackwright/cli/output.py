@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -45,6 +45,13 @@ def working(what: str, quiet: bool = False) -> Iterator[None]:
         return
     with Console(stderr=True).status(what):
         yield
+
+
+def fold_counter(quiet: bool = False) -> Callable[[str, int, int], None] | None:
+    """Counts the folds of a cross-validation on standard error; None when it is not a terminal."""
+    if quiet or not sys.stderr.isatty():
+        return None
+    return lambda how, done, of: click.echo(f"cross-validation, {how}: fold {done} of {of}", err=True)
 
 
 FOLDED = 40

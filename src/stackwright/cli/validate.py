@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from stackwright.cli.options import POINTS, Names, catalog_option, constants_option, json_option
-from stackwright.cli.output import console, emit_json, number, remark, table, working
+from stackwright.cli.output import console, emit_json, fold_counter, number, remark, table, working
 
 
 @click.command("validate", short_help="Score predictions against measured operating points.")
@@ -64,9 +64,6 @@ def command(
     if cv and constants_file is not None and constants_file.suffix == ".json":
         raise click.UsageError("--cv fits on the tables given: it takes no --calibration record")
 
-    def say(how: str, done: int, of: int) -> None:
-        click.echo(f"cross-validation, {how}: fold {done} of {of}", err=True)
-
     with working(f"scoring {', '.join(Path(p).name for p in points)}", quiet=as_json or bool(cv)):
         document = api.validate(
             [*points, *more],
@@ -75,7 +72,7 @@ def command(
             constants=api.constants_from(constants_file),
             cv=cv,
             gate=gate,
-            progress=None if as_json else say,
+            progress=fold_counter(quiet=as_json),
         )
     emit_json(document) if as_json else render(document)
 
