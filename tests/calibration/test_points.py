@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import csv
+import datetime as dt
 import gzip
 import math
 import os
@@ -11,6 +12,7 @@ import pytest
 
 from stackwright import api
 from stackwright.calibration import PointPrediction, Refusal, predict_points
+from stackwright.calibration.points import resolve_point, row_year
 from stackwright.calibration.score import measured, predicted_name, scores
 from stackwright.catalog import load_catalog
 from stackwright.errors import InputError
@@ -162,3 +164,25 @@ def test_validate_groups_and_refuses(tmp_path: Path) -> None:
     assert [r["id"] for r in document["refused"]] == ["c"]
     with pytest.raises(InputError, match="cannot group by 'colour'"):
         api.validate(path, by=("colour",))
+
+
+def test_the_date_of_a_row_is_what_it_states_or_its_version(tmp_path: Path) -> None:
+    rows = [{**ROW, "engine_version": v, "date": d} for v, d in (
+        ("0.12.0", "2026-01-31"), ("0.12.0", "v1.0 doc, 2025"), ("0.12.0", "2025-02"), ("0.12.0", ""), ("x", ""),
+    )]  # fmt: skip
+    years = [row_year(m) for m in read_measurements(table(tmp_path / "dates.csv", *rows))]
+    assert years[4] is None
+    days = [(dt.date(2026, 1, 1) + dt.timedelta(days=round(365.25 * (y or 0)))).isoformat() for y in years[:4]]
+    assert days == ["2026-01-31", "2025-07-01", "2025-02-15", "2025-12-03"]
+
+
+def test_the_cache_precision_nobody_stated(tmp_path: Path) -> None:
+    """FP8 where checkpoints or recipes say so, else the model's own: vLLM is told nothing."""
+    catalog, models = load_catalog(), {}
+    bare = {**ROW, "weight_precision": "fp8", "kv_precision": ""}
+    for engine, source, expected in (
+        ("vllm", "gap analysis", "bf16"), ("vllm", "InferenceX", "fp8"), ("tensorrt-llm", "gap analysis", "fp8"),
+    ):  # fmt: skip
+        path = table(tmp_path / "kv.csv", {**bare, "engine": engine, "source": source})
+        point = resolve_point(read_measurements(path)[0], catalog, models)
+        assert point.candidate.layout.kv_precision == expected

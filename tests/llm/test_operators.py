@@ -121,6 +121,21 @@ def test_experts_hit_agrees_with_drawing_them():
     assert float(experts_hit(e, np.array(3.0))) == pytest.approx(distinct, rel=0.01)
 
 
+def test_uneven_popularity_meets_fewer_experts():
+    """Agrees with drawing popularities from a gamma law; even popularity is its limit."""
+    e = parse_config(facts.QWEN3_30B_A3B, "m").experts[0]
+    tokens, shape = 24.0, 2.0
+    visits = -tokens * np.log1p(-e.top_k / e.n_experts)
+    popularity = np.random.default_rng(0).gamma(shape, 1.0 / shape, 200_000)
+    drawn = e.n_experts * np.mean(-np.expm1(-visits * popularity))
+    found = float(experts_hit(e, np.array(tokens), np.array(shape)))
+    assert found == pytest.approx(drawn, rel=0.01)
+    assert found < float(experts_hit(e, np.array(tokens)))
+    assert float(experts_hit(e, np.array(tokens), np.array(1e9))) == pytest.approx(
+        float(experts_hit(e, np.array(tokens)))
+    )
+
+
 @given(st.floats(1, 1e6), st.floats(1, 1e6))
 def test_experts_hit_rises_to_all(a, b):
     e = parse_config(facts.QWEN3_30B_A3B, "m").experts[0]

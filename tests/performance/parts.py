@@ -34,6 +34,9 @@ def chip(chip_id: str = "test-80", **changes: float) -> Chip:
     )
 
 
+_OF_ENGINE = ("max_batched_tokens", "max_sequences", "memory_fraction_of")
+
+
 def engine(policy: str = "prefill_priority", **changes: Any) -> Engine:
     """An engine that runs everything; 8,192 tokens per step, 1,024 sequences, 90 % of the memory."""
     scheduler = {"max_batched_tokens": 8192, "max_sequences": 1024, "memory_fraction": 0.9} | changes
@@ -55,6 +58,6 @@ def model(config: dict[str, Any], name: str = "model") -> Model:
 
 def one(m: Model, layout: Layout = Layout(), policy: str = "prefill_priority", **changes: Any) -> Candidates:
     """One candidate; changes of chip and engine by keyword."""
-    of_engine = {k: changes.pop(k) for k in list(changes) if k in ("max_batched_tokens", "max_sequences")}
+    of_engine = {k: changes.pop(k) for k in list(changes) if k in _OF_ENGINE}
     entry = Candidate(engine(policy, **of_engine), chip(**changes), layout)
     return candidates(m, [entry], load_constants())

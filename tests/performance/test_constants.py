@@ -7,9 +7,13 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from stackwright.catalog import load_catalog
 from stackwright.errors import InputError
-from stackwright.performance import Constants, load_constants
+from stackwright.performance import Candidate, Constants, Layout, candidates, load_constants
 from stackwright.performance.calibration import Calibration, Context
+from stackwright.performance.constants import prior_constants
+from stackwright.performance.kernel_prior import kernel_prior
+from stackwright.performance.models import model_of
 
 RECORD = """
 version: 1
@@ -104,3 +108,29 @@ def test_broken_files_name_the_file(tmp_path):
             load_constants(path)
     with pytest.raises(InputError, match="cannot read"):
         load_constants(tmp_path / "absent.yaml")
+
+
+def test_measured_kernels_replace_the_median_before_the_shift(tmp_path):
+    record = shifted({"engine": {"a": {"speed": 0.3}}})
+    constants = replace(load_constants(written(tmp_path)), calibration=record)
+    theta = constants.theta([context(), context()], [{"speed": 2.0}, {}])
+    np.testing.assert_allclose(theta["speed"], [[2.0 * np.exp(0.3)], [np.exp(0.3)]])
+
+
+def test_kernels_count_where_the_network_was_measured_and_the_record_says_so():
+    """The choice between kernel and flat priors is by support: an unseen network keeps the flat one."""
+    catalog = load_catalog()
+    entry = Candidate(catalog.engine("vllm"), catalog.chip("h200-sxm"), Layout(tp=8, weight_precision="fp8"))
+    model = model_of(catalog.model("Qwen/Qwen3-32B"))
+    name = "weight_bandwidth_efficiency"
+    measured = kernel_prior("vllm", entry.chip, model, "fp8", "bf16")[name]
+    flat = prior_constants().value(name)
+    for seen, kernels, expected in (
+        (model.network or model.id, True, measured),
+        (model.network or model.id, False, flat),
+        ("another", True, flat),
+    ):
+        record = Calibration(1, "", "", 1, {}, {}, {}, 0.0, {("c", seen, "e"): 1}, kernel_priors=kernels)
+        theta = candidates(model, [entry], replace(prior_constants(), calibration=record)).theta
+        assert theta[name].item() == pytest.approx(expected)
+    assert measured != flat

@@ -75,3 +75,11 @@ def test_experts_need_room_for_their_activations():
     c = one(model(facts.MIXTRAL_8X7B))
     widest = 2 * 2 * 14336
     assert memory_budget(c).activations.item() == pytest.approx(8192 * 2 * (6 * 4096 + widest))
+
+
+def test_a_fraction_of_what_is_left_never_starves_the_cache():
+    """TensorRT-LLM takes 90 % of the memory that weights, activations and runtime leave."""
+    of_chip, of_free = (memory_budget(one(LLAMA_70B, TP8, memory_fraction_of=part)) for part in ("chip", "free"))
+    fixed = (of_chip.weights + of_chip.activations + of_chip.reserve).item()
+    assert of_free.kv.item() == pytest.approx(0.9 * (80e9 - fixed))
+    assert of_chip.kv.item() == pytest.approx(0.9 * 80e9 - fixed)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -53,7 +55,8 @@ def test_never_faster_than_the_roofline(name, layout, shape):
     """Bytes at nominal bandwidth, FLOP at nominal peak: efficiencies are at most 1."""
     c = one(MODELS[name], layout)
     bound = 0.0
-    for o in operators(c.model, shape, c.shard, c.bytes_per_parameter, c.kv_bytes):
+    popularity = c.theta["expert_popularity_shape"]
+    for o in operators(c.model, shape, c.shard, c.bytes_per_parameter, c.kv_bytes, popularity):
         compute = sum(f / c.peak_flops[role] for role, f in o.flops.items())
         bound = bound + o.layers * np.maximum((o.weight_bytes + o.kv_bytes) / c.bandwidth, compute)
     assert np.all(step_time(c, shape).seconds > bound)
@@ -176,3 +179,11 @@ def test_weights_that_the_chip_cannot_multiply_run_at_bf16():
     assert four_bit.peak_flops["ffn"].item() == 4e15
     native = one(MODELS["GPT_OSS_20B"], Layout(weight_precision="mxfp4"), fp4=4e15)
     assert native.peak_flops["expert"].item() == 2e15
+
+
+def test_narrow_expert_slices_lose_a_tile():
+    """64 columns per slice of 2048 / 8 = 256 with tensor ranks, of 2048 with expert ranks (no imbalance)."""
+    cut, whole = (one(MODELS["DEEPSEEK_V3"], layout) for layout in (TP8, Layout(tp=8, ep=8, weight_precision="fp8")))
+    even = {**whole.theta, "expert_imbalance": np.asarray(0.0)}
+    parts = [step_time(c, decode(1.0)).part_s("routed experts").item() for c in (cut, replace(whole, theta=even))]
+    assert parts[0] / parts[1] == pytest.approx((1 + 64 / 256) / (1 + 64 / 2048))

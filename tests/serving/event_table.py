@@ -53,7 +53,8 @@ def replica(name: str, policy: str) -> Candidates:
     """
     config, layout = {"8B": (LLAMA_8B, Layout()), "70B": (LLAMA_70B, TP8)}[name]
     c = one(model(config), layout, policy, gb=1e6, max_sequences=100_000)
-    return replace(c, theta={**c.theta, "decode_steps_before_start": np.asarray(0.5)})
+    ideal = {"decode_steps_before_start": np.asarray(0.5), "wave_persistence": np.asarray(1.0)}
+    return replace(c, theta={**c.theta, **ideal})
 
 
 def draws(w: Workload, seed: int) -> Callable[[int], tuple[np.ndarray, np.ndarray]]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import fields
+from dataclasses import fields, replace
 
 import numpy as np
 import pytest
@@ -67,9 +67,14 @@ def test_low_load_is_one_request_alone(policy, loop):
     assert 0 < value(s.request_rate) < 1e-6
 
 
+def in_step(c, persistence=1.0):
+    """A client that adds no jitter of its own."""
+    return replace(c, theta={**c.theta, "wave_persistence": np.asarray(persistence)})
+
+
 def test_bursts_by_hand():
     """1/R where outputs spread the users out, 1 where they stay together, 0 or 1 without a start."""
-    c = one(LLAMA_70B, TP8)
+    c = in_step(one(LLAMA_70B, TP8))
     spread = Workload("w", Lengths.fixed(4000), Lengths.uniform(4000, 5000), concurrency=64, rounds=10)
     together = Workload("w", Lengths.fixed(4000), Lengths.fixed(500), concurrency=64, rounds=10)
 
@@ -85,9 +90,27 @@ def test_bursts_by_hand():
 
 def test_a_chunked_engine_leaves_lock_step():
     w = Workload("w", Lengths.fixed(4000), Lengths.fixed(500), concurrency=256, rounds=10)
-    shares = [value(waves(c, w, phases(c, w, at(256))).burst_share) for c in (one(LLAMA_70B, TP8, p) for p in POLICIES)]
+    engines = [in_step(one(LLAMA_70B, TP8, p)) for p in POLICIES]
+    shares = [value(waves(c, w, phases(c, w, at(256))).burst_share) for c in engines]
     assert shares[0] == 1.0
     assert shares[1] < 0.2
+
+
+def test_users_that_drift_apart_wait_less_and_decode_slower():
+    """Lock-step moves the prompts of the others from TPOT to TTFT; what a request lasts stays about the same."""
+    w = Workload("w", Lengths.fixed(4000), Lengths.fixed(100), concurrency=40)
+    locked, loose = (closed_loop(in_step(one(LLAMA_70B, TP8), p), w, at(40)) for p in (1.0, 0.01))
+    assert value(loose.ttft.mean) < 0.5 * value(locked.ttft.mean)
+    assert value(loose.tpot.mean) > 1.2 * value(locked.tpot.mean)
+    assert value(loose.e2e.mean) == pytest.approx(value(locked.e2e.mean), rel=0.25)
+
+
+def test_attention_ranks_wait_for_each_other():
+    w = Workload("w", Lengths.fixed(1000), Lengths.fixed(500), concurrency=8)
+    for layout, ranks in ((Layout(tp=8), 1), (Layout(tp=2, attention_dp=4), 4)):
+        s = closed_loop(one(LLAMA_70B, layout), w, at(8))
+        waited = value(s.waits["other attention ranks"])
+        assert waited == pytest.approx(2.0 * value(s.tpot.mean) if ranks > 1 else 0.0)
 
 
 @pytest.mark.parametrize("policy", POLICIES)

@@ -24,11 +24,12 @@ _SMALLEST_SHIFT = 0.0005
 
 @dataclass(frozen=True)
 class Fitted:
-    """Shifts of the groups of the rows they were fitted on."""
+    """Shifts of groups of the rows they were fitted on; for the `networks` of these, relative to measured kernels."""
 
     groups: Groups
     fit: Fit
     constants: tuple[str, ...]
+    networks: frozenset[str]
 
 
 def contexts_of(o: Observations) -> list[Context]:
@@ -41,9 +42,10 @@ def fit_rows(o: Observations, constants: Constants, rows: Rows | None = None) ->
     chosen = np.arange(len(o.points)) if rows is None else rows
     part = o.take(chosen)
     sd = np.array([constants.sd(name) for name in o.constants])
-    design = groups(contexts_of(part), o.constants, sd)
-    found = fit(Problem(part.predict, part.observed, part.weights, part.prior), design.design)
-    return Fitted(design, found, o.constants)
+    contexts = contexts_of(part)
+    design = groups(contexts, o.constants, sd)
+    found = fit(Problem(part.predict, part.observed, part.weights, part.kernels), design.design)
+    return Fitted(design, found, o.constants, frozenset(c.network for c in contexts))
 
 
 def calibration_of(
@@ -78,15 +80,18 @@ def calibration_of(
         correlation=correlation,
         seen=dict(sorted(seen.items())),
         row_hashes=frozenset(row_hashes),
+        kernel_priors=fitted is not None,
     )
 
 
 def predict_rows(o: Observations, fitted: Fitted, rows: Rows) -> Array:
     """ln of the predicted metrics (3, len(rows)), fitted rows or not: groups that were not fitted shift nothing."""
     part = o.take(rows)
-    ln_theta = part.prior.copy()
+    contexts = contexts_of(part)
+    seen = np.array([[c.network in fitted.networks] for c in contexts])
+    ln_theta = np.where(seen, part.kernels, part.prior)
     known = {(level, key): g for g, (level, key) in enumerate(fitted.groups.names)}
-    for i, context in enumerate(contexts_of(part)):
+    for i, context in enumerate(contexts):
         keys = context.keys()
         for level in {level for level, _ in known}:
             g = known.get((level, keys[level.name]))

@@ -20,10 +20,11 @@ Array = NDArray[np.float64]
 KERNEL = frozenset({
     "weight_bandwidth_efficiency", "gemm_efficiency", "kv_bandwidth_efficiency", "attention_efficiency",
     "expert_bandwidth_efficiency", "expert_gemm_efficiency", "expert_popularity_shape", "kernel_overhead_s",
-    "moe_layer_overhead_s", "latent_attention_overhead_s",
+    "moe_layer_overhead_s", "latent_attention_overhead_s", "expert_tile_width",
 })  # fmt: skip
 HARNESS = frozenset({
     "request_overhead_s", "decode_steps_before_start", "burst_weight", "queue_weight", "prefill_time_scale",
+    "wave_persistence", "attention_rank_wait_steps",
 })  # fmt: skip
 DATED = frozenset({
     "kernel_overhead_s", "moe_layer_overhead_s", "step_overhead_s", "collective_latency_s", "expert_gemm_efficiency",
@@ -42,15 +43,16 @@ class Level:
 
 
 LEVELS = (
-    Level("all", 1.0),
-    Level("engine", 0.5),
-    Level("vendor", 0.4),
-    Level("family", 0.4),
-    Level("chip", 0.2),
-    Level("engine|family", 0.3),
-    Level("family|precision", 0.2),
-    Level("network", 0.3, KERNEL),
+    Level("all", 0.25),
+    Level("engine", 0.15),
+    Level("vendor", 0.3),
+    Level("family", 0.15),
+    Level("engine|family", 0.1),
+    Level("network", 0.15, KERNEL),
     Level("source", 0.5, HARNESS),
+    Level("engine|source", 0.5, HARNESS),
+    Level("recipe", 0.5, HARNESS),
+    Level("pair", 0.5, KERNEL | HARNESS),
     Level("all", 0.4, DATED, per_year=True),
     Level("engine", 0.3, DATED, per_year=True),
 )

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from stackwright.calibration.points import Point, point_loads
 from stackwright.calibration.score import measured
 from stackwright.performance import Candidates, Constants, candidates
+from stackwright.performance.kernel_values import kernel_values
 from stackwright.serving import closed_loop
 from stackwright.serving.traffic import Traffic, stacked_traffic
 
@@ -34,7 +35,10 @@ class Block:
 
 @dataclass(frozen=True)
 class Observations:
-    """ln of the measured metrics, shape (3, n), NaN where not measured; `blocks` partition the rows."""
+    """ln of the measured metrics, shape (3, n), NaN where not measured; `blocks` partition the rows.
+
+    `prior` (n, K) is ln of the constants before any fit; `kernels` the same with measured kernels where there are any.
+    """
 
     points: tuple[Point, ...]
     observed: Array
@@ -43,6 +47,7 @@ class Observations:
     constants: tuple[str, ...]
     bounds: tuple[Array, Array]
     prior: Array
+    kernels: Array
 
     def take(self, rows: NDArray[np.intp]) -> Observations:
         """The observations of the given rows, in that order."""
@@ -61,6 +66,7 @@ class Observations:
             weights=self.weights[:, rows],
             blocks=tuple(blocks),
             prior=self.prior[rows],
+            kernels=self.kernels[rows],
         )
 
     def predict(self, ln_theta: Array) -> Array:
@@ -100,7 +106,17 @@ def observe(points: Sequence[Point], constants: Constants) -> Observations:
     entries = [plain.entries[name] for name in free]
     low, high = (np.log([max(getattr(e, end), 1e-12) for e in entries]) for end in ("low", "high"))
     prior = np.tile(np.log([e.value for e in entries]), (len(points), 1))
-    return Observations(tuple(points), observed, weights, tuple(blocks), free, (low, high), prior)
+    kernels = _kernel_values(points, plain, free, prior)
+    return Observations(tuple(points), observed, weights, tuple(blocks), free, (low, high), prior, kernels)
+
+
+def _kernel_values(points: Sequence[Point], constants: Constants, names: Sequence[str], flat: Array) -> Array:
+    rows = [p.candidate for p in points]
+    values = flat.copy()
+    for i, found in enumerate(kernel_values([p.model for p in points], rows, constants.entries)):
+        for name, value in found.items():
+            values[i, names.index(name)] = np.log(value)
+    return values
 
 
 def _block(points: Sequence[Point], rows: NDArray[np.intp], median: bool, constants: Constants) -> Block:

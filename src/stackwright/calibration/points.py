@@ -6,10 +6,14 @@ All rows are evaluated together as arrays: models are stacked, traffic is a colu
 from __future__ import annotations
 
 import datetime as dt
+import functools
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from importlib import resources
 
 import numpy as np
+import yaml
 from numpy.typing import NDArray
 
 from stackwright.catalog import Catalog, Engine
@@ -37,6 +41,9 @@ Array = NDArray[np.float64]
 
 PERCENTILES = (50.0, 95.0, 99.0)
 _BLOCK = 1024
+_DATE = re.compile(r"(20\d\d)(?:[-/](\d\d))?(?:-(\d\d))?")
+# Engines whose cache keeps the model's own precision unless told otherwise (kv_cache_dtype "auto").
+_KV_AS_MODEL = frozenset({"vllm", "sglang"})
 
 
 @dataclass(frozen=True)
@@ -117,14 +124,31 @@ def harness(row: Measurement) -> str:
 
 
 def row_year(row: Measurement) -> float | None:
-    """Years from 2026-01-01 to the date of a row, where it states a day; None (the engine's date) elsewhere."""
-    try:
-        return years_since_2026(dt.date.fromisoformat(row.text["date"][:10]))
-    except ValueError:
-        return None
+    """Years from 2026-01-01 to a row's software: its date (day, month or year), else the release of its version.
+
+    None (the engine's date) where it states neither.
+    """
+    stated = _DATE.search(row.text["date"])
+    if stated:
+        year, month, day = (int(part) if part else None for part in stated.groups())
+        return years_since_2026(dt.date(year or 2026, month or 7, day or (15 if month else 1)))
+    known = engine_releases().get(row.text["engine"], {})
+    found = max((v for v in known if row.text["engine_version"].startswith(v)), key=len, default=None)
+    return years_since_2026(known[found]) if found else None
+
+
+@functools.cache
+def engine_releases() -> Mapping[str, Mapping[str, dt.date]]:
+    """Release dates by engine and beginning of the version."""
+    text = (resources.files("stackwright.catalog") / "data" / "engine_releases.yaml").read_text()
+    releases: Mapping[str, Mapping[str, dt.date]] = yaml.safe_load(text)["releases"]
+    return releases
 
 
 def _layout(row: Measurement, model: Model, engine: Engine, family: str) -> Layout:
+    """The layout a row states. A cache of unstated precision: FP8 beside quantised weights (checkpoints of
+    TensorRT-LLM and the recipes of InferenceX say so), else what the engine does when it is not told.
+    """
     pp, ep, dp = (int(row.number(k, 1.0) or 1) for k in ("pp", "ep", "attention_dp"))
     n_chips, tp = row.number("n_chips"), row.number("tp")
     if tp is None:
@@ -135,9 +159,9 @@ def _layout(row: Measurement, model: Model, engine: Engine, family: str) -> Layo
         raise InputError(f"layout contradicts itself: tp {tp:g} x attention_dp {dp} x pp {pp} is not {n_chips:g} chips")
     precision = row.text["weight_precision"].lower() or model.native_precision
     support = next((s for s in engine.supports if family in s.families), None)
-    kv = row.text["kv_precision"].lower() or (
-        "fp8" if precision != "bf16" and support and "fp8" in support.kv else "bf16"
-    )
+    plain = engine.id in _KV_AS_MODEL and harness(row) != "inferencex"
+    quantised = precision != "bf16" and support is not None and "fp8" in support.kv and not plain
+    kv = row.text["kv_precision"].lower() or ("fp8" if quantised else "bf16")
     return Layout(int(tp), pp, ep, dp, precision, kv)
 
 
@@ -192,10 +216,15 @@ def _evaluate(
 
 
 def point_loads(c: Candidates, t: Traffic, points: Sequence[Point]) -> Array:
-    """Users per replica as given (all that fit where the row states none), or running sequences at the rate given."""
+    """Users per replica as given, or running sequences at the rate given.
+
+    Where a row states neither it ran at maximum load: as many as fit with the cache of their whole length reserved
+    (no request is evicted), at most the engine's limit.
+    """
     if not t.closed:
         return running_for_rate(c, t, np.array([[p.workload.rate_per_s or np.nan] for p in points]))
-    fitting = kv_capacity_sequences(c, memory_budget(c), np.asarray(t.decode_context))
+    whole = np.asarray(t.prompt_tokens + t.output_mean)
+    fitting = kv_capacity_sequences(c, memory_budget(c), whole)
     full = np.minimum(fitting, c.max_sequences) * c.shard.data
     stated = np.array([[p.measurement.number("concurrency") or np.nan] for p in points])
     return np.where(np.isnan(stated), full, stated)

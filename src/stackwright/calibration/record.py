@@ -66,6 +66,7 @@ def record_document(record: Calibration, data: Dataset) -> Document:
         "n_rows": record.n_rows,
         "sources": sources(data.strict_rows),
         "correlation": record.correlation,
+        "kernel_priors": record.kernel_priors,
         "factors": {
             metric: {s: {"low": f.low, "high": f.high, "n": f.n} for s, f in by.items()}
             for metric, by in record.factors.items()

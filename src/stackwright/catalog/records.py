@@ -123,6 +123,7 @@ class Scheduler(Sourced):
     """Defaults of the engine's scheduler, as the engine names them in `note`.
 
     `policy`: `chunked` mixes prompt chunks into decode steps, `prefill_priority` makes decode wait.
+    `memory_fraction` is of the chip's memory, or of what is `free` after weights and activations.
     """
 
     policy: Literal["chunked", "prefill_priority"]
@@ -130,6 +131,7 @@ class Scheduler(Sourced):
     max_sequences: int = Field(gt=0)
     kv_block_tokens: int = Field(gt=0)
     memory_fraction: float = Field(gt=0, le=1)
+    memory_fraction_of: Literal["chip", "free"] = "chip"
     prefix_cache: bool
 
 

@@ -78,23 +78,34 @@ def held_parameters(matrix: Matrix, attention: Attention, tensor: Array) -> Arra
     return matrix.parameters * np.ones_like(tensor)
 
 
-def experts_hit(experts: Experts, tokens: Array) -> Array:
-    """Expected number of distinct experts that `tokens` tokens visit: E (1 - (1 - k/E)^t).
+def experts_hit(experts: Experts, tokens: Array, popularity_shape: Array | None = None) -> Array:
+    r"""Expected number of distinct experts that `tokens` tokens visit.
 
-    Each token picks k different experts of E, uniformly and independently of the other tokens; k for one
-    token.
+    Each token picks k different experts of E, independently of the other tokens: uniformly
+    :math:`E (1 - (1 - k/E)^t)`, which is k for one token. With a shape a, experts differ in popularity by a gamma law
+    of mean 1 and variance 1/a, and the visits x = -t ln(1 - k/E) of an average expert give its Laplace transform,
+    :math:`E (1 - (1 + x/a)^{-a})`: some experts are met twice, so fewer are met at all.
     """
     share = np.minimum(experts.top_k / experts.n_experts, _ALL_EXPERTS)
-    hit: Array = -experts.n_experts * np.expm1(tokens * np.log1p(-share))
+    unmet = tokens * np.log1p(-share)
+    if popularity_shape is not None:
+        unmet = -popularity_shape * np.log1p(-unmet / popularity_shape)
+    hit: Array = -experts.n_experts * np.expm1(unmet)
     return hit
 
 
 def operators(
-    model: Model, shape: StepShape, shard: Shard, bytes_per_parameter: Mapping[Role, Array], kv_bytes: Array
+    model: Model,
+    shape: StepShape,
+    shard: Shard,
+    bytes_per_parameter: Mapping[Role, Array],
+    kv_bytes: Array,
+    popularity_shape: Array | None = None,
 ) -> list[Operator]:
     """Every operator of one step: attention projections, attention, feed-forward, experts, output head.
 
-    `bytes_per_parameter`: stored bytes per parameter by role; `kv_bytes`: bytes per cached element.
+    `bytes_per_parameter`: stored bytes per parameter by role; `kv_bytes`: bytes per cached element;
+    `popularity_shape`: how unevenly experts are visited (`experts_hit`; None: evenly).
     """
     found: list[Operator] = []
     for a in model.attentions:
@@ -107,7 +118,7 @@ def operators(
             found.append(_indexer(a, shape))
     found.extend(_feed_forward(f, shape, shard, bytes_per_parameter) for f in model.feed_forwards)
     for e in model.experts:
-        found.extend(_experts(e, shape, shard, bytes_per_parameter))
+        found.extend(_experts(e, shape, shard, bytes_per_parameter, popularity_shape))
     found.append(_head(model, shape, shard, bytes_per_parameter))
     return found
 
@@ -160,7 +171,9 @@ def _feed_forward(f: FeedForward, shape: StepShape, shard: Shard, width: Mapping
     return Operator("feed-forward", "gemm", f.layers, {"ffn": flops}, held * width["ffn"])
 
 
-def _experts(e: Experts, shape: StepShape, shard: Shard, width: Mapping[Role, Array]) -> list[Operator]:
+def _experts(
+    e: Experts, shape: StepShape, shard: Shard, width: Mapping[Role, Array], popularity_shape: Array | None
+) -> list[Operator]:
     tokens = shape.tokens * shard.data
     held = e.expert_parameters / shard.group
     routed = Operator(
@@ -168,7 +181,7 @@ def _experts(e: Experts, shape: StepShape, shard: Shard, width: Mapping[Role, Ar
         "expert_gemm",
         e.layers,
         {"expert": (2.0 * e.top_k * held) * tokens},
-        experts_hit(e, tokens) * (held * width["expert"]),
+        experts_hit(e, tokens, popularity_shape) * (held * width["expert"]),
     )
     if not np.any(e.shared_parameters):
         return [routed]

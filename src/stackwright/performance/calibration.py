@@ -8,6 +8,7 @@ constant falls back to what the wider levels say. The record is fitted in `calib
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
@@ -50,7 +51,10 @@ class Context:
             "engine|family": f"{self.engine}|{self.family}",
             "family|precision": f"{self.family}|{self.precision}",
             "network": self.network,
+            "pair": f"{self.chip}|{self.network}|{self.engine}",
             "source": self.source,
+            "engine|source": f"{self.engine}|{self.source}",
+            "recipe": f"{self.engine}|{self.network}|{self.source}",
         }
 
 
@@ -73,7 +77,10 @@ class Factor:
 
 @dataclass(frozen=True)
 class Calibration:
-    """A fitted record. `factors[metric][support]`; `seen` lists (chip, network, engine) with their number of rows."""
+    """A fitted record. `factors[metric][support]`; `seen` lists (chip, network, engine) with their number of rows.
+
+    `kernel_priors`: shifts are relative to measured kernels where there are any (`kernel_prior`).
+    """
 
     version: int
     date: str
@@ -85,12 +92,18 @@ class Calibration:
     correlation: float
     seen: Mapping[tuple[str, str, str], int] = field(default_factory=dict)
     row_hashes: frozenset[str] = frozenset()
+    kernel_priors: bool = False
 
     @property
     def moved(self) -> frozenset[str]:
         """Names of the constants that some level moves."""
         tables = (*self.shifts.values(), *self.slopes.values())
         return frozenset(name for level in tables for row in level.values() for name in row)
+
+    @functools.cached_property
+    def networks(self) -> frozenset[str]:
+        """Networks that were measured."""
+        return frozenset(network for _, network, _ in self.seen)
 
     def shift(self, contexts: Sequence[Context], name: str) -> Array:
         """ln shift of one constant for each context, shape (n,)."""
@@ -136,4 +149,5 @@ def parse_calibration(raw: Mapping[str, Any]) -> Calibration:
         correlation=float(raw["correlation"]),
         seen={(s["chip"], s["network"], s["engine"]): int(s["n"]) for s in raw["seen"]},
         row_hashes=frozenset(raw["row_hashes"]),
+        kernel_priors=bool(raw.get("kernel_priors", False)),
     )

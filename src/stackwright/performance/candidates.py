@@ -15,14 +15,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stackwright.catalog import Chip, Engine
-from stackwright.llm import Model, weight_bytes_per_parameter, weight_format
+from stackwright.llm import Model, weight_bytes_per_parameter
 from stackwright.llm.architecture import Role
 from stackwright.llm.operators import Shard
 from stackwright.llm.precision import BYTES_PER_ELEMENT
 from stackwright.llm.stack import stack, take
 from stackwright.performance.calibration import Context
 from stackwright.performance.constants import Constants, Theta
+from stackwright.performance.kernel_values import kernel_values
 from stackwright.performance.layout import Layout
+from stackwright.performance.peaks import peak_flops
 
 Array = NDArray[np.float64]
 
@@ -71,6 +73,7 @@ class Candidates:
     capacity_bytes: Array
     tdp_w: Array
     memory_fraction: Array
+    fraction_of_free: NDArray[np.bool_]
     max_batched_tokens: Array
     max_sequences: Array
     chunked: NDArray[np.bool_]
@@ -146,13 +149,29 @@ def candidates(model: Model | Sequence[Model], entries: Sequence[Candidate], con
         capacity_bytes=column(lambda r: r.chip.memory.visible_bytes or r.chip.memory.capacity_bytes),
         tdp_w=column(lambda r: r.chip.power.tdp_w),
         memory_fraction=column(lambda r: r.engine.scheduler.memory_fraction),
+        fraction_of_free=np.array([[r.engine.scheduler.memory_fraction_of == "free"] for r in rows]),
         max_batched_tokens=column(lambda r: r.engine.scheduler.max_batched_tokens),
         max_sequences=column(lambda r: r.engine.scheduler.max_sequences),
         chunked=np.array([[r.engine.scheduler.policy == "chunked"] for r in rows]),
-        theta=constants.theta(contexts),
+        theta=constants.theta(contexts, _kernel_priors(models, rows, contexts, constants)),
         contexts=tuple(contexts),
         constants=constants,
     )
+
+
+def _kernel_priors(
+    models: Sequence[Model], rows: Sequence[Candidate], contexts: Sequence[Context], constants: Constants
+) -> list[Mapping[str, float]] | None:
+    """Values of measured kernels for candidates whose network the calibration has seen; None without any.
+
+    An unseen network keeps the flat prior: kernel tables say little about models they were not taken for
+    (docs/calibration.md).
+    """
+    calibration = constants.calibration
+    if calibration is None or not calibration.kernel_priors:
+        return None
+    seen = [context.network in calibration.networks for context in contexts]
+    return kernel_values(models, rows, constants.entries, seen)
 
 
 def context_of(model: Model, r: Candidate) -> Context:
@@ -185,22 +204,3 @@ def _bytes_per_parameter(role: Role, model: Model, r: Candidate) -> float:
 
 def _peak(role: Role, model: Model, r: Candidate) -> float:
     return peak_flops(model, r.chip, r.layout.weight_precision, role)
-
-
-def peak_flops(model: Model, chip: Chip, weight_precision: str, role: Role) -> float:
-    """Dense peak FLOP/s of the arithmetic that weights of `role` run in on this chip.
-
-    Weights in a format the chip cannot multiply are expanded to BF16 (weight-only kernels): FP8 on Ampere,
-    FP4 on Hopper and CDNA3, INT4 everywhere. Native MXFP4 experts (gpt-oss) multiply FP8 activations where
-    the chip has FP4 units, else BF16; MXFP4 and NVFP4 checkpoints of other models run in FP4.
-    """
-    compute = chip.compute
-    form = weight_format(model, weight_precision, role)
-    if form == "fp8":
-        return compute.fp8 or compute.bf16
-    if form == "int8":
-        return compute.int8 or compute.bf16
-    if form in ("nvfp4", "mxfp4") and compute.fp4:
-        native = form == "mxfp4" and model.native_precision == "mxfp4"
-        return (compute.fp8 or compute.bf16) if native else compute.fp4
-    return compute.bf16

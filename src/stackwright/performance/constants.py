@@ -73,16 +73,21 @@ class Constants:
         """Those of them that latencies and throughput depend on (not memory reserves, not power)."""
         return [n for n in self.uncertain if not n.startswith(("power_", "host_power", "runtime_", "activation_"))]
 
-    def theta(self, contexts: Sequence[Context]) -> Theta:
-        """Values per candidate: arrays of shape (n, 1), or shape () where nothing moves the constant."""
+    def theta(self, contexts: Sequence[Context], priors: Sequence[Mapping[str, float]] | None = None) -> Theta:
+        """Values per candidate: arrays of shape (n, 1), or shape () where nothing tells candidates apart.
+
+        `priors` are values that replace the median of a constant for each candidate, before calibration.
+        """
         moved = self.calibration.moved if self.calibration else frozenset()
+        own = {name for prior in priors or () for name in prior}
         result: dict[str, Array] = {}
         for name, constant in self.entries.items():
-            if self.calibration is None or name not in moved:
+            if name not in moved and name not in own:
                 result[name] = np.asarray(constant.value)
                 continue
-            values = constant.value * np.exp(self.calibration.shift(contexts, name))
-            result[name] = np.clip(values, constant.low, constant.high)[:, None]
+            shift = self.calibration.shift(contexts, name) if self.calibration else 0.0
+            median = np.array([p.get(name, constant.value) for p in priors or [{}] * len(contexts)])
+            result[name] = np.clip(median * np.exp(shift), constant.low, constant.high)[:, None]
         return result
 
 

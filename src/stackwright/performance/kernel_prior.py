@@ -19,8 +19,8 @@ from stackwright.catalog import Chip
 from stackwright.llm import Model, weight_format
 from stackwright.llm.architecture import Role
 from stackwright.llm.precision import BYTES_PER_ELEMENT
-from stackwright.performance.candidates import peak_flops
-from stackwright.performance.constants import Constant, load_constants
+from stackwright.performance.constants import Constant, prior_constants
+from stackwright.performance.peaks import peak_flops
 
 Figure = Literal["t0_s", "memory_efficiency", "compute_efficiency"]
 
@@ -81,12 +81,18 @@ class KernelEvidence:
 
 
 def kernel_prior(
-    engine_id: str, chip: Chip, model: Model, weight_precision: str, kv_precision: str = "bf16"
+    engine_id: str,
+    chip: Chip,
+    model: Model,
+    weight_precision: str,
+    kv_precision: str = "bf16",
+    bounds: Mapping[str, Constant] | None = None,
 ) -> dict[str, float]:
     """Values of physical constants (names and units of `constants.yaml`) that measured kernels support.
 
     Curves of the same engine and chip, else of the same engine and chip family; a constant without one is absent,
-    and so is a value outside the physical bounds of its constant (a fallback kernel that serving would not choose).
+    and so is a value outside the physical `bounds` of its constant (a fallback kernel that serving would not choose;
+    those of the shipped constants by default).
 
     >>> from stackwright.catalog import load_catalog
     >>> from stackwright.llm import parse_config
@@ -98,19 +104,25 @@ def kernel_prior(
     >>> "expert_bandwidth_efficiency" in prior
     False
     """
-    evidence = kernel_evidence(engine_id, chip, model, weight_precision, kv_precision)
+    evidence = kernel_evidence(engine_id, chip, model, weight_precision, kv_precision, bounds)
     return {name: found.value for name, found in evidence.items()}
 
 
 def kernel_evidence(
-    engine_id: str, chip: Chip, model: Model, weight_precision: str, kv_precision: str = "bf16"
+    engine_id: str,
+    chip: Chip,
+    model: Model,
+    weight_precision: str,
+    kv_precision: str = "bf16",
+    bounds: Mapping[str, Constant] | None = None,
 ) -> dict[str, KernelEvidence]:
     """`kernel_prior` with the curves behind each value."""
+    limits = bounds or prior_constants().entries
     dense = _dense_role(model, weight_precision)
     found: dict[str, KernelEvidence] = {}
 
     def add(constant: str, op: str, dtypes: Sequence[str], figure: Figure) -> None:
-        evidence = _look_up(engine_id, chip, op, dtypes, figure, load_constants().entries[constant])
+        evidence = _look_up(engine_id, chip, op, dtypes, figure, limits[constant])
         if evidence is not None:
             found[constant] = evidence
 

@@ -71,13 +71,13 @@ def memory_budget(c: Candidates) -> MemoryBudget:
     widest = 2.0 * reduce(np.maximum, widths) / c.shard.tensor
     per_token = c.theta["activation_elements_per_token"] * m.hidden + widest
     activations = c.max_batched_tokens * per_token * BYTES_PER_ACTIVATION
-    return MemoryBudget(
-        capacity=c.capacity_bytes,
-        usable=c.capacity_bytes * c.memory_fraction,
-        weights=weight_bytes_per_chip(c),
-        activations=activations,
-        reserve=c.theta["runtime_reserve_bytes"] + np.zeros_like(c.bandwidth),
+    weights = weight_bytes_per_chip(c)
+    reserve = c.theta["runtime_reserve_bytes"] + np.zeros_like(c.bandwidth)
+    # A fraction of what is left after loading keeps the rest of it free; one of the chip keeps that of the chip.
+    kept_free = (1.0 - c.memory_fraction) * np.where(
+        c.fraction_of_free, np.maximum(c.capacity_bytes - weights - activations - reserve, 0.0), c.capacity_bytes
     )
+    return MemoryBudget(c.capacity_bytes, c.capacity_bytes - kept_free, weights, activations, reserve)
 
 
 def kv_bytes_per_sequence(c: Candidates, context: Array | float) -> Array:

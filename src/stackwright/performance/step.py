@@ -24,6 +24,8 @@ Array = NDArray[np.float64]
 
 BYTES_PER_ACTIVATION = 2.0  # activations travel in BF16
 
+_MATRICES_PER_EXPERT = 3.0  # gate, up and down
+
 _MEMORY_CONSTANT = {
     "gemm": "weight_bandwidth_efficiency",
     "attention_decode": "kv_bandwidth_efficiency",
@@ -83,7 +85,7 @@ def step_time(c: Candidates, shape: StepShape) -> StepTime:
     Arrays of `shape` broadcast against (n, 1). The step is one pass of the tokens through all layers; with
     pipeline parallelism that is the latency over all stages.
     """
-    work = operators(c.model, shape, c.shard, c.bytes_per_parameter, c.kv_bytes)
+    work = operators(c.model, shape, c.shard, c.bytes_per_parameter, c.kv_bytes, c.theta["expert_popularity_shape"])
     parts = [_operator(c, op) for op in work]
     latency, transfer = _collectives(c, shape)
     parts.append(Part("collectives", latency + transfer))
@@ -104,7 +106,8 @@ def _operator(c: Candidates, op: Operator) -> Part:
     compute_s = _total([flops / (c.peak_flops[role] * efficiency) for role, flops in op.flops.items()])
     layers = op.layers
     if op.kind == "expert_gemm":
-        layers = layers * (1.0 + c.theta["expert_imbalance"] * np.log2(c.expert_ranks))
+        imbalance = 1.0 + c.theta["expert_imbalance"] * np.log2(c.expert_ranks)
+        layers = layers * imbalance * (1.0 + c.theta["expert_tile_width"] / _expert_slice(c))
     return Part(
         name=op.name,
         seconds=layers * smooth_max(np.asarray(memory_s), compute_s, float(c.theta["roofline_sharpness"])),
@@ -113,6 +116,14 @@ def _operator(c: Candidates, op: Operator) -> Part:
         n_bytes=op.layers * n_bytes,
         flops=op.layers * _total(list(op.flops.values())),
     )
+
+
+def _expert_slice(c: Candidates) -> Array:
+    """Intermediate width of an expert that one chip holds: tensor ranks cut experts, expert ranks do not."""
+    e = c.model.experts[0]
+    width = np.asarray(e.expert_parameters / (_MATRICES_PER_EXPERT * c.model.hidden))
+    slice_: Array = np.maximum(width, 1.0) * c.expert_ranks / c.shard.group
+    return slice_
 
 
 def _total(terms: list[Array]) -> Array:

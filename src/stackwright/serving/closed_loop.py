@@ -97,13 +97,14 @@ def closed_loop(c: Candidates, w: Workload | Traffic, concurrency: Array) -> Ser
         "own prompt": own + 0.0 * tpot,
         "prompts of the same step": tie + 0.0 * tpot,
         "step boundary": theta["decode_steps_before_start"] * boundary_step_s(c, ph, tpot),
+        "other attention ranks": theta["attention_rank_wait_steps"] * np.where(c.shard.data > 1.0, tpot, 0.0),
         "start-up burst": share * (soonest + latest) / 2.0,
         "prompt queue": (1.0 - share) * queue,
         "cache wait": np.maximum(offered - ph.running, 0.0) / ph.running * cycle,
     }
-    fixed = ("request overhead", "own prompt", "prompts of the same step", "step boundary", "cache wait")
+    varying = ("start-up burst", "prompt queue")
     ttft = TtftDistribution(
-        base=sum((waits[k] for k in fixed), start=np.zeros_like(tpot)),
+        base=sum((s for k, s in waits.items() if k not in varying), start=np.zeros_like(tpot)),
         prompt=chi * ph.prompt_s + 0.0 * tpot,
         wait_mean=waits["prompt queue"],
         wait_probability=np.clip(rho, 0.0, 1.0),
@@ -149,10 +150,11 @@ def waves(c: Candidates, w: Workload | Traffic, ph: Phases) -> Waves:
     drifting = np.sqrt(12.0) * cv * osl / np.maximum(closeness, 1e-12)
     steps = np.where(cv == 0.0, 0.0, np.where(closeness > 0.0, drifting, osl))
     spread = np.maximum(np.clip(steps, 1.0, np.maximum(osl, 1.0)), np.where(c.chunked, _groups(c, ph), 1.0))
-    together = 1.0 + np.maximum(ph.running - 1.0, 0.0) / spread
+    kept = c.theta["wave_persistence"]
+    together = 1.0 + kept * np.maximum(ph.running - 1.0, 0.0) / spread
     queued = ph.running - ph.prompts_per_batch
     beyond = np.maximum(together - ph.prompts_per_batch, 0.0)
-    locked = np.where(queued > 0.0, beyond / np.where(queued > 0.0, queued, 1.0), 1.0 / spread)
+    locked = np.where(queued > 0.0, beyond / np.where(queued > 0.0, queued, 1.0), kept / spread)
     return Waves(together, np.clip(locked, 0.0, 1.0), 1.0 / (later + 1.0))
 
 
