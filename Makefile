@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 DEMO_MODEL ?= Qwen/Qwen3-32B
 
-.PHONY: demo test lint bench docs index clean help
+.PHONY: demo test lint bench docs index calibrate scoreboard clean help
 
 help:            ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## */\t/'
@@ -29,6 +29,12 @@ docs: $(VENV)/.docs   ## the documentation site, into site/
 
 index: $(VENV)/.base  ## recompile the catalogue index after editing its YAML
 	$(BIN)/python -m stackwright.catalog.index
+
+calibrate: $(VENV)/.base   ## refit the shipped calibration record (needs STACKWRIGHT_DATA and the silicon sample)
+	OPENBLAS_NUM_THREADS=1 $(BIN)/python benchmarks/calibrate.py
+
+scoreboard: $(VENV)/.base  ## cross-validate everything, write docs/scoreboard (needs the same data)
+	OPENBLAS_NUM_THREADS=1 $(BIN)/python benchmarks/scoreboard.py
 
 $(BIN)/python:
 	$(PYTHON) -m venv $(VENV)

@@ -35,9 +35,10 @@ def set_of(p: Point) -> str:
         return f"TensorRT-LLM tables, {'MoE' if p.model.family == 'moe' else 'dense'}"
     if chip.vendor == "AMD":
         return "AMD"
-    if "inferencex" in source:
+    if "inferencex" in source and chip.family != "tpu":
         return f"InferenceX, {chip.vendor}"
-    return {"gaudi": "Gaudi", "trainium": "Trainium", "tpu": "TPU"}.get(chip.family, "other")
+    kinds = {"gaudi": "Gaudi", "trainium": "Trainium", "tpu": "TPU"}
+    return next((name for start, name in kinds.items() if chip.family.startswith(start)), "other")
 
 
 def set_scores(x: OutOfFold, names: Sequence[str], only: Rows | None = None) -> list[SetScore]:
