@@ -17,7 +17,7 @@ def document():
 def test_parts_sum_to_the_step(document, step):
     parts = document[step]["parts"]
     assert sum(p["seconds"] for p in parts) == pytest.approx(document[step]["seconds"], rel=1e-12)
-    assert {p["bound"] for p in parts} <= {"memory", "compute", "fixed"}
+    assert {p["bound"] for p in parts} <= {"memory", "compute", "links", "fixed"}
 
 
 def test_causes_sum_to_the_mean_ttft(document):

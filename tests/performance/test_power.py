@@ -38,6 +38,8 @@ def test_decode_is_memory_bound_and_prompts_compute_bound():
 
 
 def test_host_power_from_the_system_or_a_share():
-    assert host_power_w(C, np.array(1200.0)).item() == pytest.approx(1200 - 0.7 * 700)
-    assert host_power_w(C, np.array(100.0)).item() == 0
-    assert host_power_w(C, np.array(np.nan)).item() == pytest.approx(0.35 * 700)
+    seen, nameplate = np.array(False), np.array(True)
+    assert host_power_w(C, np.array(1200.0), seen).item() == pytest.approx(1200 - 0.7 * 700)
+    assert host_power_w(C, np.array(1200.0), nameplate).item() == pytest.approx(1200 - 700)
+    assert host_power_w(C, np.array(100.0), seen).item() == 0
+    assert host_power_w(C, np.array(np.nan), seen).item() == pytest.approx(0.35 * 700)

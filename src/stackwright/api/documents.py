@@ -6,18 +6,20 @@ interval is `{"value", "low", "high"}`, two-sided 90 %.
 
 from __future__ import annotations
 
+import datetime as dt
 import math
 from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
+
 from stackwright.catalog import Offer, Price
 from stackwright.deploy import LaunchCommand, ServingSettings, launch_command
 from stackwright.errors import UnsupportedError
-from stackwright.performance import Layout
+from stackwright.performance import Layout, Part
 from stackwright.planner import Answer, Plan, Question
 from stackwright.planner.space import Rejection
-from stackwright.planner.summary import price_age_days
 from stackwright.serving.prediction import Interval, Prediction
 from stackwright.serving.tokens import longest_request
 from stackwright.workload import SLO, Workload
@@ -63,6 +65,9 @@ def predict_document(p: Prediction) -> Document:
         "running_sequences_per_rank": p.running_per_rank,
         "fitting_sequences_per_rank": p.fitting_per_rank,
         "memory": dict(p.memory),
+        "decode_step": step_document(p.decode_step_s, p.decode_parts),
+        "prompt_step": step_document(p.prompt_step_s, p.prompt_parts),
+        "ttft_budget_s": dict(p.waits),
         "constants": p.constants_status,
         "evidence": None if p.evidence is None else dict(p.evidence.__dict__),
         "notes": list(p.notes),
@@ -184,7 +189,7 @@ def _plan(p: Plan, q: Question) -> Document:
             "vendor": stack.chip.vendor,
             "layout": layout_document(stack.layout),
             "system": stack.system.id if stack.system else None,
-            "offer": _offer(stack.offer, stack.price, stack.region),
+            "offer": offer_document(stack.offer, stack.price, stack.region),
         },
         "replicas": p.replicas,
         "units": p.units,
@@ -214,7 +219,10 @@ def _plan(p: Plan, q: Question) -> Document:
         {"contract": c, "usd_per_hour": usd, "region": region} for c, usd, region in p.other_contracts
     ]
     found["launch"] = _launch(p, q.workload)
-    found["why"], found["notes"], found["sources"] = p.why, list(p.notes), list(p.sources)
+    notes = list(p.notes)
+    if found["launch"]["command"] is None:
+        notes.append(found["launch"]["note"])
+    found["why"], found["notes"], found["sources"] = p.why, notes, list(p.sources)
     return found
 
 
@@ -233,7 +241,8 @@ def _launch(p: Plan, w: Workload) -> Document:
     }
 
 
-def _offer(offer: Offer | None, price: Price | None, region: str) -> Document | None:
+def offer_document(offer: Offer | None, price: Price | None, region: str) -> Document | None:
+    """An offer with the price used: unit, contract, region, date, age, confidence and source; None where unpriced."""
     if offer is None or price is None:
         return None
     return {
@@ -247,7 +256,32 @@ def _offer(offer: Offer | None, price: Price | None, region: str) -> Document | 
         "usd_per_unit_hour": price.usd_per_hour,
         "usd_per_chip_hour": price.usd_per_hour / offer.chips,
         "price_date": price.date.isoformat() if price.date else None,
-        "price_age_days": price_age_days(price),
+        "price_age_days": price.age_days(dt.date.today()),
         "price_confidence": price.confidence,
         "price_source": price.source,
     }
+
+
+def step_document(seconds: float, parts: Sequence[Part]) -> Document:
+    """A step and the parts that sum to it: seconds, bytes and FLOP of one chip, and what bounds each part."""
+    return {"seconds": seconds, "parts": [_part(p) for p in parts]}
+
+
+def _part(part: Part) -> Document:
+    memory_s, compute_s = _number(part.memory_s), _number(part.compute_s)
+    bound = "memory" if memory_s >= compute_s else "compute"
+    if memory_s == compute_s == 0.0:
+        bound = "links" if part.name == "collectives" else "fixed"
+    return {
+        "name": part.name,
+        "seconds": _number(part.seconds),
+        "memory_s": memory_s,
+        "compute_s": compute_s,
+        "bytes": _number(part.n_bytes),
+        "flops": _number(part.flops),
+        "bound": bound,
+    }
+
+
+def _number(value: object) -> float:
+    return float(np.asarray(value).flat[0])

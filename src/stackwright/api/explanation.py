@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from stackwright.api.documents import interval_document, predict_document
+from stackwright.api.documents import interval_document, offer_document, predict_document
 from stackwright.catalog import Catalog, load_catalog
 from stackwright.economics import usd_per_mtok
 from stackwright.performance import Candidate, Part
@@ -21,9 +21,6 @@ def explain_document(p: Prediction, catalog: Catalog | None = None) -> Document:
     """The document of `explain --json`: a prediction, its steps part by part, the TTFT budget, and the dollar."""
     return {
         **predict_document(p),
-        "decode_step": {"seconds": p.decode_step_s, "parts": [_part(part) for part in p.decode_parts]},
-        "prompt_step": {"seconds": p.prompt_step_s, "parts": [_part(part) for part in p.prompt_parts]},
-        "ttft_budget_s": dict(p.waits),
         "cost": cost_document(p, catalog or load_catalog()),
     }
 
@@ -46,9 +43,7 @@ def cost_document(p: Prediction, catalog: Catalog) -> Document | None:
         low, high = (usd_per_mtok(usd_per_hour, t * chips) for t in (tokens.high, tokens.low))
         share = min(p.prompt_time_share, 1.0)
         return {
-            "offer": offer.id,
-            "contract": price.contract,
-            "price_date": price.date.isoformat() if price.date else None,
+            "offer": offer_document(offer, price, price.regions[0]),
             "usd_per_replica_hour": usd_per_hour,
             "usd_per_mtok_output": interval_document(Interval(total, low, high)),
             "parts": [
@@ -68,17 +63,3 @@ def _dollars(phase: str, parts: tuple[Part, ...], step_s: float, usd: float) -> 
 
 def _number(value: object) -> float:
     return float(np.asarray(value).flat[0])
-
-
-def _part(part: Part) -> Document:
-    memory_s, compute_s = _number(part.memory_s), _number(part.compute_s)
-    bound = "fixed" if memory_s == compute_s == 0.0 else "memory" if memory_s >= compute_s else "compute"
-    return {
-        "name": part.name,
-        "seconds": _number(part.seconds),
-        "memory_s": memory_s,
-        "compute_s": compute_s,
-        "bytes": _number(part.n_bytes),
-        "flops": _number(part.flops),
-        "bound": bound,
-    }

@@ -93,7 +93,10 @@ class Chip(Record):
 
 
 class System(Sourced):
-    """Chips with their host, links and power. `power_w` is the whole system under load, hosts included."""
+    """Chips with their host, links and power. `power_w` is the whole system, hosts included.
+
+    `nameplate`: the figure is the maximum that the vendor names (chips at TDP), not one seen under load.
+    """
 
     id: str
     name: str
@@ -102,6 +105,7 @@ class System(Sourced):
     hosts: int | None = None
     power_w: float | None = Field(default=None, gt=0)
     power_basis: str = ""
+    nameplate: bool = False
     price_usd: float | None = Field(default=None, gt=0)
     price_basis: str = ""
     cooling: str = ""
@@ -109,11 +113,15 @@ class System(Sourced):
 
 
 class Support(Record):
-    """What an engine runs on one chip family: weight and KV-cache precisions."""
+    """What an engine runs on some chip families: weight and KV-cache precisions.
+
+    `architectures`: the traits of models it runs there, where they are fewer than the engine's.
+    """
 
     families: tuple[str, ...]
     weights: tuple[Precision, ...]
     kv: tuple[Precision, ...]
+    architectures: tuple[str, ...] = ()
 
 
 Freedom = Literal["none", "whole", "any"]

@@ -66,9 +66,10 @@ def command(model: str, as_json: bool, **options: Any) -> None:
     if cost is None:
         out.print("\n[dim]- nobody publishes a price for this chip: no dollars[/]")
         return
-    head = (
-        f"\nThe dollar: {interval(cost['usd_per_mtok_output'])} USD/Mtok out at {cost['offer']}, split by engine time"
-    )
+    offer = cost["offer"]
+    age = "" if offer["price_age_days"] is None else f"{offer['price_age_days']} days old, "
+    where = f"{offer['id']} {offer['contract']}, price {age}{offer['price_confidence']}"
+    head = f"\nThe dollar: {interval(cost['usd_per_mtok_output'])} USD/Mtok out, by engine time; {where}"
     dollars = table(head, "phase", "part", "USD/Mtok out", right=("USD/Mtok out",))
     for part in cost["parts"]:
         dollars.add_row(part["phase"], part["name"], number(part["usd_per_mtok_output"]))

@@ -74,12 +74,12 @@ def _divides(layout: Layout, model: Model) -> str | None:
 
 
 def _engine_runs(layout: Layout, model: Model, engine: Engine, chip: Chip) -> str | None:
-    missing = model.traits - set(engine.architectures)
-    if missing:
-        return f"{engine.id} does not run {', '.join(sorted(missing))} models here"
     support = next((s for s in engine.supports if chip.family in s.families), None)
     if support is None:
         return f"{engine.id} does not run on {chip.family} chips"
+    missing = model.traits - set(support.architectures or engine.architectures)
+    if missing:
+        return f"{engine.id} does not run {', '.join(sorted(missing))} models on {chip.family} chips here"
     if layout.weight_precision not in support.weights:
         have = ", ".join(support.weights)
         return f"{engine.id} has no {layout.weight_precision} weights on {chip.family} (it has {have})"

@@ -31,11 +31,12 @@ def chip_power_w(c: Candidates, memory_busy: Array, compute_busy: Array) -> Arra
     return c.tdp_w * np.minimum(share, np.maximum(memory, compute))
 
 
-def host_power_w(c: Candidates, system_power_w: Array) -> Array:
+def host_power_w(c: Candidates, system_power_w: Array, nameplate: NDArray[np.bool_]) -> Array:
     """Watts of host, fans and switches per chip.
 
-    `system_power_w`: power of the whole system under load per chip, NaN where unknown; then the constant
-    `host_power_share` of TDP applies.
+    `system_power_w`: power of the whole system per chip, NaN where unknown; then the constant `host_power_share`
+    of TDP applies. A `nameplate` figure has its chips at TDP, one under load at the memory-bound level.
     """
-    known = np.maximum(system_power_w - c.tdp_w * c.theta["power_memory_fraction"], 0.0)
+    chip = c.tdp_w * np.where(nameplate, 1.0, c.theta["power_memory_fraction"])
+    known = np.maximum(system_power_w - chip, 0.0)
     return np.where(np.isnan(system_power_w), c.tdp_w * c.theta["host_power_share"], known)

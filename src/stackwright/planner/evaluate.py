@@ -19,6 +19,7 @@ CONFIDENT = 0.9
 _LOADS_PER_DOUBLING = 3
 _LARGEST_LOAD = 4096
 _REFINEMENTS = 8
+_NEAR_BEST = 0.1  # a stack that cannot be confident runs at the highest load this near to its best probability
 
 
 @dataclass(frozen=True)
@@ -91,8 +92,8 @@ def probability_meets(spread: Uncertain, slo: SLO) -> Array:
 def choose(grid: Grid, slo: SLO) -> Chosen:
     """For each candidate the highest throughput whose probability of keeping the promise is at least `CONFIDENT`.
 
-    Where no load reaches that, the load with the best probability. The grid step is refined once between the load
-    found and the next one.
+    Where no load reaches that, the highest throughput within 0.1 of the best probability. The grid step is refined
+    once between the load found and the next one.
     """
     coarse = _best_of(grid, slo)
     if grid.loads.shape[1] < 2:
@@ -120,7 +121,11 @@ def _best_of(grid: Grid, slo: SLO) -> Chosen:
     spread = spread_of(grid.candidates.take(rows), grid.workload, loads, (slo.percentile,))
     p_meets = probability_meets(spread, slo)
     rate = spread.value["requests_per_s"][:, 0]
-    score = np.where(p_meets[:, 0] >= CONFIDENT, 2.0 + rate / (1.0 + rate.max()), p_meets[:, 0])
+    p = p_meets[:, 0]
+    highest = np.zeros(len(worst))
+    np.maximum.at(highest, rows, p)
+    near = p >= np.minimum(CONFIDENT, highest[rows] - _NEAR_BEST)
+    score = np.where(near, 1.0 + rate / (1.0 + rate.max()), 0.0) + (p >= CONFIDENT)
     best = _first_of_each(rows, np.lexsort((-score, rows)))
     return Chosen(rows[best], loads[best], spread.take(best), p_meets[best])
 

@@ -68,6 +68,12 @@ def deployments(q: Question, catalog: Catalog, entries: Sequence[Candidate], cho
     return found
 
 
+def units_range(q: Question, packing: Packing, requests_per_s: float, users: float, factor: float) -> tuple[int, int]:
+    """Units if a replica carries `factor` (>= 1) times more, and `factor` times less, than predicted."""
+    few, many = (replicas_for(q, packing, requests_per_s * f, users * f) for f in (factor, 1.0 / factor))
+    return packing.units(few or LARGEST_DEPLOYMENT), packing.units(many or LARGEST_DEPLOYMENT)
+
+
 def packing_on(candidate: Candidate, offer: Offer) -> Packing | None:
     """How a replica sits on the units of an offer, or None where its links or size do not allow it."""
     layout = candidate.layout

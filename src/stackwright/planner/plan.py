@@ -204,9 +204,10 @@ def _assumptions(q: Question, constants: Constants) -> tuple[str, ...]:
             "no --rate or --concurrency given: each stack at the optimum of one replica, in the smallest whole rental"
         )
     if constants.status == "uncalibrated":
-        found.append("constants are uncalibrated: intervals are wide on purpose and come from their stated spread")
+        found.append("constants are uncalibrated: intervals come from their stated spread, not from measured error")
     found.append("percentiles are a closed-form approximation, unvalidated until checked by simulation")
     found.append(
-        f"planned load is carried by all replicas at all times (utilisation 100 %); contracts: {', '.join(q.contracts)}"
+        "the load is there at all times; `used` is its share of what the replicas can carry within the promise; "
+        f"contracts: {', '.join(q.contracts)}"
     )
     return tuple(found)

@@ -202,7 +202,8 @@ def _carbon(grid: Electricity | None) -> float:
 
 def _it_w(c: Candidates, spread: Uncertain, sites: Sequence[Site], deployed: Sequence[Deployment | None]) -> Array:
     """Watts of all chips and hosts, shape (n, 1): chips in use at their load, rented but unused ones idle."""
-    host = host_power_w(c, np.array([[s.system_w_per_chip] for s in sites]))
+    nameplate = np.array([[bool(s.system and s.system.nameplate)] for s in sites])
+    host = host_power_w(c, np.array([[s.system_w_per_chip] for s in sites]), nameplate)
     idle = c.tdp_w * c.theta["power_idle_fraction"]
     replicas = [d.replicas if d else 1 for d in deployed]
     used = np.array([[float(n * e.layout.n_chips)] for n, e in zip(replicas, c.entries, strict=True)])

@@ -7,10 +7,10 @@ import math
 
 import numpy as np
 
-from stackwright.catalog import Price
-from stackwright.economics import TokenCost, token_cost, usd_per_mtok
+from stackwright.economics import Packing, TokenCost, token_cost, usd_per_mtok
 from stackwright.planner.answer import Plan, Stack
 from stackwright.planner.evaluate import CONFIDENT
+from stackwright.planner.join import units_range
 from stackwright.planner.models import checkpoint_of
 from stackwright.planner.size import Context, Sized
 from stackwright.serving.intervals import Z
@@ -30,7 +30,7 @@ def plan_of(x: Context, s: Sized, rank: int) -> Plan:
     energy, carbon = _energy(s)
     full_rate = float(x.chosen.spread.value["requests_per_s"][_chosen_index(x, s), 0])
     rate = s.metric("requests_per_s")
-    money = _money(cost.output if cost else None, s, stack.price)
+    money = _money(x, cost.output if cost else None, s)
     return Plan(
         rank=rank,
         stack=stack,
@@ -43,11 +43,11 @@ def plan_of(x: Context, s: Sized, rank: int) -> Plan:
         tied_with_first=False,
         metrics=metrics,
         load=s.load,
-        max_num_seqs=max_num_seqs(s),
+        max_num_seqs=max_num_seqs(x, s),
         utilisation=rate / full_rate,
         usd_per_hour=usd_per_hour,
         usd_per_mtok_output=money,
-        usd_per_mtok_total=_money(cost.total if cost else None, s, stack.price),
+        usd_per_mtok_total=_money(x, cost.total if cost else None, s),
         usd_per_mtok_input_by_time=cost.input_by_time if cost else None,
         usd_per_mtok_output_by_time=cost.output_by_time if cost else None,
         full_load_usd_per_mtok_output=(
@@ -63,9 +63,13 @@ def plan_of(x: Context, s: Sized, rank: int) -> Plan:
     )
 
 
-def max_num_seqs(s: Sized) -> int:
-    """Sequences the engine must admit per replica: the planned load with room for its fluctuation, a multiple of 8."""
-    wanted = s.load + 3.0 * math.sqrt(max(s.load, 1.0))
+def max_num_seqs(x: Context, s: Sized) -> int:
+    """Sequences the engine must admit per replica: the highest load that keeps the promise, with room to fluctuate.
+
+    Three standard deviations of a Poisson number above it, a multiple of 8.
+    """
+    most = max(s.load, float(x.chosen.loads[_chosen_index(x, s), 0]))
+    wanted = most + 3.0 * math.sqrt(max(most, 1.0))
     return max(8, 8 * math.ceil(wanted / 8.0))
 
 
@@ -110,17 +114,27 @@ def _cost(x: Context, s: Sized) -> TokenCost | None:
     return token_cost(s.deployment.usd_per_hour, output / w.output.mean * w.input.mean, output, prompt)
 
 
-def _money(value: float | None, s: Sized, price: Price | None) -> Interval | None:
-    """Interval of a cost: the spread of what one replica can carry within the promise, and of the price if known.
+def _money(x: Context, value: float | None, s: Sized) -> Interval | None:
+    """Interval of a cost: what one replica can carry within the promise, and the price where its range is known.
 
-    At a fixed load a replica that carries less means more replicas, so ln(cost) spreads as ln(capacity) does.
+    For a given load, the whole units that would be rented if a replica carried more or less than predicted; where each
+    stack runs at its own optimum, ln(cost) spreads as ln(capacity) does.
     """
-    if value is None or price is None:
+    d = s.deployment
+    if value is None or d is None:
         return None
     factor = math.exp(Z * s.sd_capacity)
-    low = price.low.get("usd_per_hour", price.usd_per_hour) / price.usd_per_hour
-    high = price.high.get("usd_per_hour", price.usd_per_hour) / price.usd_per_hour
-    return Interval(value, value / factor * low, value * factor * high)
+    fewer, more = 1.0 / factor, factor
+    w = x.question.workload
+    if w.rate_per_s is not None or w.concurrency is not None:
+        packing = Packing(s.candidate.layout.n_chips, d.offer.chips)
+        i = d.row
+        capacity = float(x.chosen.spread.value["requests_per_s"][i, 0])
+        units = units_range(x.question, packing, capacity, float(x.chosen.loads[i, 0]), factor)
+        fewer, more = min(units[0] / d.units, 1.0), max(units[1] / d.units, 1.0)
+    low, high = (getattr(d.price, end).get("usd_per_hour", d.price.usd_per_hour) for end in ("low", "high"))
+    low, high = (value * share * usd / d.price.usd_per_hour for share, usd in ((fewer, low), (more, high)))
+    return Interval(value, min(low, value), max(high, value))
 
 
 def _energy(s: Sized) -> tuple[Interval, Interval | None]:
@@ -184,22 +198,20 @@ def _notes(s: Sized, stack: Stack, doubt: str) -> tuple[str, ...]:
     if stack.chip.status not in ("shipping", "legacy"):
         notes.append(f"{stack.chip.id} is {stack.chip.status}: extrapolated")
     if stack.price is not None:
-        age = price_age_days(stack.price)
+        age = stack.price.age_days(dt.date.today())
         if age is not None and age > STALE_DAYS:
             notes.append(f"price is {age} days old")
         if stack.price.confidence in ("press", "assumption"):
             notes.append(f"price is weakly sourced ({stack.price.confidence})")
+        notes += [f"offer: {n}" for n in (stack.offer.note if stack.offer else "", stack.price.note) if n]
     if stack.offer is not None and stack.grid is None:
         notes.append("no electricity data for this region: PUE 1.0, no carbon figure")
+    if stack.grid is not None and stack.grid.confidence == "assumption":
+        notes.append(f"electricity of region {stack.region!r} is assumed: {stack.grid.note or stack.grid.source}")
     d = s.deployment
     if d and s.n_chips > s.replicas * stack.layout.n_chips:
         notes.append(f"{s.n_chips - s.replicas * stack.layout.n_chips} rented chips stay idle")
     return tuple(notes)
-
-
-def price_age_days(price: Price, today: dt.date | None = None) -> int | None:
-    """Days since the price was read, or None where undated."""
-    return None if price.date is None else ((today or dt.date.today()) - price.date).days
 
 
 def _sources(stack: Stack) -> tuple[str, ...]:

@@ -192,7 +192,7 @@ def _label_tops(axes: _Axes, by_chip: Mapping[str, Sequence[Document]]) -> dict[
 def _key(colours: Mapping[str, int], has_first: bool) -> Html:
     ring = join(tag("circle", cx=9, cy=9, r=7, class_="chosen"), tag("circle", cx=9, cy=9, r=2.4, class_="chosen core"))
     extra = [
-        tag("li", swatch(0), swatch(0, solid=False), "keeps / misses the promise"),
+        tag("li", swatch(0), swatch(0, solid=False), "central prediction keeps / misses the promise"),
         tag(
             "li",
             tag("svg", tag("line", x1=0, x2=22, y1=6, y2=6, class_="line front"), width=22, height=12),

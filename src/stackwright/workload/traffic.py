@@ -42,7 +42,7 @@ class Workload:
         if self.concurrency is not None:
             positive(self.concurrency, "concurrency")
         if self.rounds is not None:
-            positive(self.rounds, "rounds")
+            at_least(self.rounds, 1.0, "rounds")
         if self.rate_per_s is not None and self.concurrency is not None:
             raise InputError(f"workload {self.name!r}: a request rate and a concurrency contradict; give one of them")
         if self.rate_per_s is not None and self.rounds is not None:
