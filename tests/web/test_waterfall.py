@@ -13,7 +13,12 @@ from tests.web.plan_documents import plan
 shares = st.floats(0.0, 1.0)
 
 
-@given(usd=st.floats(0.01, 1e6), utilisation=st.floats(0.0, 1.2), prompt=shares, idle=st.integers(0, 4))
+@given(
+    usd=st.integers(1, 10**8).map(lambda cents: cents / 100),
+    utilisation=st.floats(0.0, 1.2),
+    prompt=shares,
+    idle=st.integers(0, 4),
+)
 def test_steps_sum_to_the_rent(usd: float, utilisation: float, prompt: float, idle: int) -> None:
     p = plan(usd=usd, utilisation=utilisation, idle_chips=idle)
     output, total = p["usd_per_mtok_output"]["value"], p["usd_per_mtok_total"]["value"]
