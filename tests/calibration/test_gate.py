@@ -154,6 +154,17 @@ def test_a_run_under_two_labels_is_kept_once_under_the_soundest():
     assert "the run of again" in again.refused[0].reason or "the run of dense" in again.refused[0].reason
 
 
+def test_a_run_printed_with_fewer_digits_is_the_same_run():
+    full = dense(id="full", ttft_s=0.123456, tpot_s=0.0115234, date="2026-03-24")
+    short = dense(id="short", ttft_s=0.1235, tpot_s=0.01152)
+    again = dense(id="another run", ttft_s=0.1240, tpot_s=0.01152)
+    elsewhere = dense(id="another load", ttft_s=0.12351, tpot_s=0.01152, concurrency=17)
+    found = gate([short, full, again, elsewhere], CATALOG)
+    assert [m.id for m in found.kept] == ["full", "another run", "another load"]
+    assert [(r.rule, r.measurement.id) for r in found.refused] == [("rounded duplicate", "short")]
+    assert "the run of full" in found.refused[0].reason
+
+
 def test_data_parallel_ranks_in_tp_are_divided_out():
     found = gate([experts(attention_dp=8, speculative="none")], CATALOG)
     assert (found.kept[0].number("tp"), found.kept[0].raw["tp"]) == (1.0, "1")
@@ -252,4 +263,5 @@ def test_the_counts_of_the_wheel_are_those_of_the_study():
     counts = Counter(r.rule for r in aggregated)
     repeated = counts.pop("exact duplicate") + counts.pop("several labels")
     assert 3619 - repeated == 2949
+    assert counts.pop("rounded duplicate") == 122
     assert counts == {"deployment total": 55, "layout": 19, "faster than light": 6, "hidden queue": 8}

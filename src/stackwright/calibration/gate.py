@@ -22,6 +22,7 @@ from stackwright.errors import InputError, StackwrightError
 from stackwright.measure import Measurement
 
 SAME_RUN_LN = 0.15
+ROUNDING_LN = 5e-4
 
 
 @dataclass(frozen=True)
@@ -60,6 +61,10 @@ class Gated:
 
 SET_RULES: Mapping[str, tuple[str, str]] = {
     "exact duplicate": ("The same run reported again: equal mode, lengths and figures to 6 digits.", "arithmetic"),
+    "rounded duplicate": (
+        "The same run printed with fewer digits: equal configuration, TTFT and TPOT within 0.05 %.",
+        "arithmetic",
+    ),
     "several labels": ("One run under the labels of two models of one network.", "catalogue: `group` of a model"),
 }
 """Rules that compare rows: meaning and source."""
@@ -81,6 +86,8 @@ def gate(measurements: Sequence[Measurement], catalog: Catalog | None = None) ->
     repairs: Counter[str] = Counter()
     rows = [_repaired(m, facts, repairs) for m in measurements]
     rows, refused = _distinct(rows, facts)
+    rows, rounded = _unrounded(rows, facts)
+    refused += rounded
     rows = _labelled(rows, facts, repairs)
     kept: list[Measurement] = []
     doubts: list[str] = []
@@ -148,6 +155,36 @@ def _distinct(rows: Sequence[Measurement], facts: Facts) -> tuple[list[Measureme
         under = f" under the label {first.text['model']}" if labels else ""
         refused.append(Refused(row, rule, f"the run of {first.id} again{under}"))
     return kept, refused
+
+
+def _unrounded(rows: Sequence[Measurement], facts: Facts) -> tuple[list[Measurement], list[Refused]]:
+    """Without the rows whose two latencies repeat those of a sounder row of the same configuration but for rounding."""
+    alike: dict[tuple[str, ...], list[Measurement]] = {}
+    for row in rows:
+        if row.number("ttft_s") and row.number("tpot_s"):
+            key = (*_configuration(row, facts)[:4], row.text["mode"], row.text["ttft_stat"], row.text["tpot_stat"])
+            sizes = tuple(figure(row, name) for name in ("isl", "osl", "concurrency", "n_chips"))
+            alike.setdefault((*key, *sizes), []).append(row)
+    copies: dict[str, Measurement] = {}
+    for group in alike.values():
+        sound: list[Measurement] = []
+        for row in sorted(group, key=_rank):
+            first = next((m for m in sound if _equal_but_rounding(m, row)), None)
+            if first is None:
+                sound.append(row)
+            else:
+                copies[row.id] = first
+    refused = [
+        Refused(m, "rounded duplicate", f"the run of {copies[m.id].id} with fewer digits")
+        for m in rows
+        if m.id in copies
+    ]
+    return [m for m in rows if m.id not in copies], refused
+
+
+def _equal_but_rounding(a: Measurement, b: Measurement) -> bool:
+    pairs = [(a.number(name) or 1.0, b.number(name) or 1.0) for name in ("ttft_s", "tpot_s")]
+    return all(abs(math.log(x / y)) < ROUNDING_LN for x, y in pairs)
 
 
 def _rank(row: Measurement) -> tuple[bool, int, str, int]:

@@ -63,6 +63,7 @@ def import_silicon_sample(path: Path | None = None, catalog: Catalog | None = No
 def _row(printed: Mapping[str, str], number: int, path: Path, names: Names) -> Measurement:
     origin = printed["silicon_data_source"]
     gap = "gap-analysis" in origin
+    own = "gap-analysis/" in origin  # a folder of its own runs; the files of that name are extracts
     mode = _MODES.get(printed["mode"])
     if mode is None:
         raise InputError(f"{path}, line {number}: mode = {printed['mode']!r} is neither agg nor disagg")
@@ -72,7 +73,7 @@ def _row(printed: Mapping[str, str], number: int, path: Path, names: Names) -> M
     dynamo = re.search(r"dynamo_version=([^;\s]+)", origin)
     cells: dict[str, Cell] = {
         "id": content_id(printed.values()),
-        "source": GAP_ANALYSIS if gap else INFERENCEX,
+        "source": GAP_ANALYSIS if own else INFERENCEX,
         "date": _found(r"measured=(\d{4}-\d{2}-\d{2})", origin),
         "chip": chip,
         "model": names.model(model),
@@ -82,8 +83,8 @@ def _row(printed: Mapping[str, str], number: int, path: Path, names: Names) -> M
         "mode": mode,
         "isl": _number(printed, "isl", number, path),
         "osl": _number(printed, "osl", number, path),
-        "length_dist": "fixed" if gap else "uniform(0.8,1.0)",
-        "rounds": None if gap else 10,
+        "length_dist": "fixed" if own else "uniform(0.8,1.0)",
+        "rounds": None if own else 10,
         "ttft_s": _seconds(printed, "silicon_ttft_ms", number, path),
         "ttft_stat": "mean",
         "tpot_s": _seconds(printed, "silicon_tpot_ms", number, path),
