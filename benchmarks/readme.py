@@ -1,7 +1,7 @@
 """Rewrites the measured blocks of README.md from the commands that print them: `python benchmarks/readme.py`.
 
-A block lies between `<!-- name -->` and `<!-- /name -->`. The scoreboard block is the summary that
-`make scoreboard` wrote (docs/scoreboard/summary.md); it is left as it is when that file is absent.
+A block lies between `<!-- name -->` and `<!-- /name -->`. The scoreboard block is read from what `make scoreboard`
+wrote (docs/scoreboard/); it is left as it is when that is absent.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ import sys
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
+SCOREBOARD = ROOT / "docs" / "scoreboard"
 DEMO = ["plan", "Qwen/Qwen3-32B", "--rate", "20", "--ttft", "1", "--tpot", "50ms", "--per", "chip", "--no-launch"]
 COLUMNS = 150
 
@@ -61,9 +62,22 @@ def speed_block() -> str:
 
 
 def scoreboard_block() -> str | None:
-    """The summary table of the scoreboard."""
-    summary = ROOT / "docs" / "scoreboard" / "summary.md"
-    return summary.read_text().strip() if summary.exists() else None
+    """NVIDIA's tool and ours on the same rows, then every target of the scoreboard with the figure reached."""
+    path = SCOREBOARD / "summary.json"
+    if not path.exists():
+        return None
+    peer = json.loads(path.read_text())["peer"]["strict"]
+    rows = ["| same measured rows | TPOT error | TTFT error |", "|---|---|---|"]
+    for name, found in peer.items():
+        if name != "n":
+            rows.append(f"| {name} | {_error(found['tpot'])} | {_error(found['ttft'])} |")
+    targets = (SCOREBOARD / "targets.md").read_text().strip()
+    head = f"Mean / median absolute % error on {peer['n']} operating points; ours is out of fold (not fitted to them)."
+    return "\n".join([head, "", *rows, "", "All sets and targets (mean / median, out of fold):", "", targets])
+
+
+def _error(found: dict[str, float]) -> str:
+    return f"{found['mape_pct']:.1f} / {found['median_ape_pct']:.1f}"
 
 
 def _run(command: list[str]) -> str:
