@@ -43,14 +43,15 @@ class Level:
 
 
 LEVELS = (
-    Level("all", 0.25),
-    Level("engine", 0.15),
+    Level("all", 0.125),
+    Level("engine", 0.075),
     Level("vendor", 0.3),
-    Level("family", 0.15),
-    Level("engine|family", 0.1),
-    Level("network", 0.15, KERNEL),
+    Level("family", 0.075),
+    Level("engine|family", 0.05),
+    Level("engine|network", 0.2, KERNEL),
     Level("source", 0.5, HARNESS),
     Level("engine|source", 0.5, HARNESS),
+    Level("engine|family|source", 0.5, HARNESS),
     Level("recipe", 0.5, HARNESS),
     Level("pair", 0.5, KERNEL | HARNESS),
     Level("all", 0.4, DATED, per_year=True),

@@ -51,9 +51,11 @@ class Context:
             "engine|family": f"{self.engine}|{self.family}",
             "family|precision": f"{self.family}|{self.precision}",
             "network": self.network,
+            "engine|network": f"{self.engine}|{self.network}",
             "pair": f"{self.chip}|{self.network}|{self.engine}",
             "source": self.source,
             "engine|source": f"{self.engine}|{self.source}",
+            "engine|family|source": f"{self.engine}|{self.family}|{self.source}",
             "recipe": f"{self.engine}|{self.network}|{self.source}",
         }
 
