@@ -112,7 +112,7 @@ class Candidates:
             chosen[name] = tuple(getattr(self, name)[int(i)] for i in rows)
         return Candidates(**chosen)
 
-    def shifted(self, constant: str, delta_ln: float) -> Candidates:
+    def shifted(self, constant: str, delta_ln: float | Array) -> Candidates:
         """The same candidates with one constant multiplied by exp(delta_ln)."""
         return replace(self, theta={**self.theta, constant: self.theta[constant] * np.exp(delta_ln)})
 

@@ -4,7 +4,8 @@ Measured error (`calibrated`): the conformal factors of the record by how near i
 
 Spread of the constants (`propagate`): each metric is taken as log-normal; its variance of ln is the sum over constants
 of (sensitivity x sd)^2, the sensitivity d ln(metric) / d ln(constant) by a one-sided difference of the whole model
-(first-order propagation).
+(first-order propagation). A constant known only to a factor of e or worse moves to both ends of its own interval
+instead, within its bounds, and what it adds may differ above and below.
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ Ends = Mapping[str, tuple[Array, Array]]
 LEVEL = 0.90
 Z = NormalDist().inv_cdf(0.5 + LEVEL / 2.0)
 _STEP = 1e-3
+_WIDE = 1.0  # sd of ln(constant) from which a straight line is no longer trusted
 
 
 @dataclass(frozen=True)
@@ -70,21 +72,39 @@ class Uncertain:
 
 
 def propagate(evaluate: Callable[[Candidates], Metrics], c: Candidates) -> Uncertain:
-    """Metrics of `evaluate` (positive arrays by name) with their spread; one run per constant."""
+    """Metrics of `evaluate` (positive arrays by name) with their spread; one run per constant, two for a wide one."""
     base = evaluate(c)
     parts: dict[str, dict[str, Array]] = {}
+    below = {k: np.zeros_like(v) for k, v in base.items()}
+    above = {k: np.zeros_like(v) for k, v in base.items()}
     for name in c.constants.uncertain:
-        moved = evaluate(c.shifted(name, _STEP))
-        with np.errstate(invalid="ignore"):  # an unstable load has infinite latency before and after
-            of = {k: _log_ratio(moved[k], base[k]) / _STEP * c.constants.sd(name) for k in base}
-        if any(np.any(v) for v in of.values()):
-            parts[name] = of
-    ends = {}
-    for k, value in base.items():
-        variance = sum((of[k] ** 2 for of in parts.values()), start=np.zeros_like(value))
-        half = Z * np.sqrt(variance)
-        ends[k] = (-half, half)
-    return Uncertain(base, ends, parts)
+        down, up = _wide(evaluate, c, name, base) if c.constants.sd(name) >= _WIDE else _narrow(evaluate, c, name, base)
+        if not any(np.any(down[k]) or np.any(up[k]) for k in base):
+            continue
+        parts[name] = {k: (up[k] - down[k]) / (2.0 * Z) for k in base}
+        for k in base:
+            below[k] += np.minimum(np.minimum(down[k], up[k]), 0.0) ** 2
+            above[k] += np.maximum(np.maximum(down[k], up[k]), 0.0) ** 2
+    return Uncertain(base, {k: (-np.sqrt(below[k]), np.sqrt(above[k])) for k in base}, parts)
+
+
+def _narrow(
+    evaluate: Callable[[Candidates], Metrics], c: Candidates, name: str, base: Metrics
+) -> tuple[Metrics, Metrics]:
+    """ln of each metric with the constant at the ends of its 90 % interval, over now: first order."""
+    moved = evaluate(c.shifted(name, _STEP))
+    up = {k: _log_ratio(moved[k], base[k]) / _STEP * c.constants.sd(name) * Z for k in base}
+    return {k: -v for k, v in up.items()}, up
+
+
+def _wide(
+    evaluate: Callable[[Candidates], Metrics], c: Candidates, name: str, base: Metrics
+) -> tuple[Metrics, Metrics]:
+    """The same at the ends themselves, no farther than the bounds of the constant: a straight line reaches too far."""
+    half, bounds, now = Z * c.constants.sd(name), c.constants.entries[name], c.theta[name]
+    down = evaluate(c.shifted(name, np.maximum(-half, np.log(bounds.low / now))))
+    up = evaluate(c.shifted(name, np.minimum(half, np.log(bounds.high / now))))
+    return {k: _log_ratio(down[k], base[k]) for k in base}, {k: _log_ratio(up[k], base[k]) for k in base}
 
 
 def _log_ratio(moved: Array, base: Array) -> Array:
