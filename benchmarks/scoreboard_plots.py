@@ -57,8 +57,8 @@ def dots(
     band: tuple[float, float] | None = None, start: float = 0.0,
 ) -> str:  # fmt: skip
     """One row a label, its values as dots on an axis from `start` to `end` (beyond stays at the end)."""
-    left, width, step, top = 330, 420, 17, 46
-    names = list(dict.fromkeys(name for _, values in rows for _, name in values))
+    left, width, step, top = 330, 420, 17, 58
+    names = sorted({name for _, values in rows for _, name in values}, key=str.lower, reverse=True)
 
     def x(v: float) -> float:
         return left + width * (min(max(v, start), end) - start) / (end - start)

@@ -27,6 +27,7 @@ Factors = dict[str, dict[str, Factor]]
 LEVEL = 0.90
 TAILS = (0.05, 0.045, 0.04, 0.035, 0.03, 0.025, 0.02, 0.015, 0.01)
 MANY_GROUPS = 200
+VENDOR_GROUPS = 30
 HELD_OUT: Mapping[Support, How] = {
     "pair_seen": "random", "pair_unseen": "pair", "model_unseen": "model", "chip_unseen": "chip",
 }  # fmt: skip
@@ -37,37 +38,55 @@ def factors(found: Mapping[How, OutOfFold]) -> Factors:
     """Factors by metric and support level, of those cross-validations that were made.
 
     A level that lies further away is never narrower than one nearer by; `unseen` joins model and chip in quadrature.
+    A maker of chips with `VENDOR_GROUPS` groups at a level has factors of its own, under `level|vendor`.
     """
-    result: Factors = {metric: {} for metric in METRICS}
+    result: Factors = {}
     for m, metric in enumerate(METRICS):
-        by = result[metric]
-        for support, how in HELD_OUT.items():
-            if how not in found:
-                continue
-            residual, keys = held_out(found[how], m)
-            if len(residual):
-                by[support] = Factor(*ends(residual, keys), len(set(keys)))
-        for near, far in (
-            ("pair_seen", "pair_unseen"),
-            ("pair_unseen", "model_unseen"),
-            ("pair_unseen", "chip_unseen"),
-        ):
-            if near in by and far in by:
-                by[far] = Factor(min(by[near].low, by[far].low), max(by[near].high, by[far].high), by[far].n)
-        if "model_unseen" in by and "chip_unseen" in by:
-            a, b = by["model_unseen"], by["chip_unseen"]
-            by["unseen"] = Factor(-math.hypot(a.low, b.low), math.hypot(a.high, b.high), min(a.n, b.n))
-    return {metric: {s: _rounded(f) for s, f in by.items()} for metric, by in result.items() if by}
+        common = _levels(found, m, "")
+        by = _consistent(common)
+        for vendor in sorted({v for x in found.values() for v in x.vendors}):
+            own = _levels(found, m, vendor)
+            if own:
+                by |= {f"{s}|{vendor}": f for s, f in _consistent(common | own).items()}
+        if by:
+            result[metric] = {s: Factor(round(f.low, 4), round(f.high, 4), f.n) for s, f in by.items()}
+    return result
 
 
-def held_out(x: OutOfFold, metric: int) -> tuple[Array, list[str]]:
+def _levels(found: Mapping[How, OutOfFold], metric: int, vendor: str) -> dict[str, Factor]:
+    """Factors by support level of all chips, or of one maker's where it has enough groups."""
+    by = {}
+    for support, how in HELD_OUT.items():
+        if how in found:
+            residual, keys = held_out(found[how], metric, vendor)
+            if len(residual) and (not vendor or len(set(keys)) >= VENDOR_GROUPS):
+                by[str(support)] = Factor(*ends(residual, keys), len(set(keys)))
+    return by
+
+
+def _consistent(by: Mapping[str, Factor]) -> dict[str, Factor]:
+    """The same with farther levels at least as wide as nearer ones, and `unseen`."""
+    found = dict(by)
+    for near, far in (("pair_seen", "pair_unseen"), ("pair_unseen", "model_unseen"), ("pair_unseen", "chip_unseen")):
+        if near in found and far in found:
+            a, b = found[near], found[far]
+            found[far] = Factor(min(a.low, b.low), max(a.high, b.high), b.n)
+    if "model_unseen" in found and "chip_unseen" in found:
+        a, b = found["model_unseen"], found["chip_unseen"]
+        found["unseen"] = Factor(-math.hypot(a.low, b.low), math.hypot(a.high, b.high), min(a.n, b.n))
+    return found
+
+
+def held_out(x: OutOfFold, metric: int, vendor: str = "") -> tuple[Array, list[str]]:
     """Residuals and groups of the rows whose fold left them at the support level this cross-validation stands for.
 
-    A row whose engine, say, vanished with its chip was further away than that and does not count.
+    A row whose engine, say, vanished with its chip was further away than that and does not count. `vendor` chooses
+    the chips of one maker.
     """
     wanted = next(s for s, how in HELD_OUT.items() if how == x.how)
     r = x.residual[metric]
-    kept = np.nonzero(np.isfinite(r) & np.array([s == wanted for s in x.supports]))[0]
+    chosen = np.array([s == wanted and vendor in ("", v) for s, v in zip(x.supports, x.vendors, strict=True)])
+    kept = np.nonzero(np.isfinite(r) & chosen)[0]
     return r[kept], [x.keys[int(i)] for i in kept]
 
 
@@ -133,11 +152,15 @@ def _tail(x: _Ordered) -> float:
 def covered(x: OutOfFold, metric: int) -> Array:
     """For each row of `x` whether the ends that the other groups give hold it (1 or 0), NaN where not measured."""
     r = x.residual[metric]
-    kept = np.nonzero(np.isfinite(r))[0]
+    vendors = np.array(x.vendors)
+    known = np.isfinite(r)
     found = np.full(len(r), np.nan)
-    if len(kept):
-        low, high = leave_group_out(r[kept], [x.keys[int(i)] for i in kept])
-        found[kept] = (r[kept] >= low) & (r[kept] <= high)
+    for vendor in ("", *sorted(set(x.vendors))):
+        kept = np.nonzero(known & ((vendors == vendor) | (vendor == "")))[0]
+        keys = [x.keys[int(i)] for i in kept]
+        if len(kept) and (not vendor or len(set(keys)) >= VENDOR_GROUPS):
+            low, high = leave_group_out(r[kept], keys)
+            found[kept] = (r[kept] >= low) & (r[kept] <= high)
     return found
 
 
@@ -156,7 +179,3 @@ def _quantile(ordered: Array, weight: Array, level: float) -> float:
     """The value below which, half of its own weight included, `level` of the weight lies (linear in between)."""
     total = np.cumsum(weight)
     return float(np.interp(level * total[-1], total - 0.5 * weight, ordered))
-
-
-def _rounded(f: Factor) -> Factor:
-    return Factor(round(f.low, 4), round(f.high, 4), f.n)

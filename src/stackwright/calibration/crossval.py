@@ -32,12 +32,14 @@ DEFAULT: tuple[How, ...] = ("random", "pair", "model", "chip")
 class OutOfFold:
     """Rows predicted out of fold: ln of `METRICS` predicted and measured, shape (3, n), NaN where not measured.
 
-    `keys` are the groups that folds kept whole, `supports` how near the rows fitted for a row's fold were.
+    `keys` are the groups that folds kept whole, `supports` how near the rows fitted for a row's fold were, `vendors`
+    who makes the chip.
     """
 
     how: How
     keys: tuple[str, ...]
     supports: tuple[Support, ...]
+    vendors: tuple[str, ...]
     predicted: Array
     measured: Array
 
@@ -70,7 +72,8 @@ def cross_validate(
             supports[int(i)] = support
         if progress is not None:
             progress(how, done, len(numbers))
-    return OutOfFold(how, tuple(keys), tuple(supports), predicted, all_measured(o))
+    vendors = tuple(c.vendor for c in contexts)
+    return OutOfFold(how, tuple(keys), tuple(supports), vendors, predicted, all_measured(o))
 
 
 def all_measured(o: Observations) -> Array:

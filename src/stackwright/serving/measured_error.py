@@ -65,7 +65,7 @@ def has_factors(record: Calibration | None, contexts: Sequence[Context]) -> bool
     """Whether the record says what predictions miss at the support of each of these candidates."""
     if record is None:
         return False
-    needed = set(_supports(record, contexts))
+    needed = {s for s, _ in _supports(record, contexts)}
     return all(needed <= set(record.factors.get(metric, {})) for metric in ("ttft", "tpot", "throughput"))
 
 
@@ -83,7 +83,8 @@ def measured_error(c: Candidates, metrics: Metrics, steepness: Mapping[str, Arra
 
     def ends_of(metric: str) -> tuple[Array, Array]:
         found = record.factors[metric]
-        low, high = (np.array([[getattr(found[s], end)] for s in by]) for end in ("low", "high"))
+        chosen = [found.get(f"{support}|{vendor}", found[support]) for support, vendor in by]
+        low, high = (np.array([[getattr(f, end)] for f in chosen]) for end in ("low", "high"))
         return np.broadcast_to(np.minimum(low, 0.0), shape), np.broadcast_to(np.maximum(high, 0.0), shape)
 
     ttft, tpot, rate = (ends_of(m) for m in ("ttft", "tpot", "throughput"))
@@ -113,11 +114,12 @@ def measured_error(c: Candidates, metrics: Metrics, steepness: Mapping[str, Arra
     return Uncertain(metrics, ends, shared=record.correlation)
 
 
-def _supports(record: Calibration, contexts: Sequence[Context]) -> list[Support]:
-    known: dict[Context, Support] = {}
+def _supports(record: Calibration, contexts: Sequence[Context]) -> list[tuple[Support, str]]:
+    """Support level and maker of the chip of each context; a maker may have factors of its own."""
+    known: dict[Context, tuple[Support, str]] = {}
     for context in contexts:
         if context not in known:
-            known[context] = record.support(context)
+            known[context] = record.support(context), context.vendor
     return [known[context] for context in contexts]
 
 
