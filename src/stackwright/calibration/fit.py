@@ -15,9 +15,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from stackwright.calibration.normal import Arrow, Structure, normal_equations, structure
+
 Array = NDArray[np.float64]
-Rows = NDArray[np.intp]
-Normal = tuple[Array, Array]
 Evaluate = Callable[[Array], Array]
 
 _DIFFERENCE = 1e-4
@@ -43,10 +43,14 @@ class Problem:
 
 @dataclass(frozen=True)
 class Design:
-    """Groups of all levels side by side: `x` (n, G) and the spread of each shift `sd` (G, K), 0 = not free."""
+    """Groups of all levels side by side: `x` (n, G) and the spread of each shift `sd` (G, K), 0 = not free.
+
+    `local` (G,) marks groups of levels that nest in one another, so that they couple few shifts (`normal`).
+    """
 
     x: Array
     sd: Array
+    local: tuple[bool, ...]
 
 
 @dataclass(frozen=True)
@@ -63,7 +67,7 @@ class Fit:
 def fit(problem: Problem, design: Design, iterations: int = 20, tolerance: float = 5e-4) -> Fit:
     """The shifts that minimise the penalised robust cost; deterministic."""
     free = design.sd > 0.0
-    place = np.where(free, np.cumsum(free.ravel()).reshape(free.shape) - 1, -1)
+    shape = structure(design.x, design.sd, design.local)
     precision = (problem.residual_sd / design.sd[free]) ** 2
     shifts = np.zeros_like(design.sd)
     damping, evaluations = 1e-3, 1
@@ -72,14 +76,12 @@ def fit(problem: Problem, design: Design, iterations: int = 20, tolerance: float
     done = 0
     while done < iterations:
         done += 1
-        jacobian = _jacobian(problem, ln_theta, residuals)
+        normal = _normal(problem, design, shape, ln_theta, residuals)
         evaluations += problem.prior.shape[1]
-        normal, gradient = _normal_equations(problem, design, residuals, jacobian, place)
-        gradient = gradient + precision * shifts[free]
+        gradient, diagonal = normal.gradient + precision * shifts[free], normal.diagonal + precision
         improved = False
         for _ in range(10):
-            system = normal + np.diag(precision + damping * (np.diag(normal) + precision))
-            move = -np.linalg.solve(system, gradient)
+            move = -normal.solve(gradient, precision + damping * diagonal)
             trial = shifts.copy()
             trial[free] += np.clip(move, -_LARGEST_MOVE, _LARGEST_MOVE)
             trial_theta, trial_residuals = _residuals(problem, design, trial)
@@ -97,10 +99,15 @@ def fit(problem: Problem, design: Design, iterations: int = 20, tolerance: float
         if gain < tolerance:
             break
     spread = np.zeros_like(shifts)
-    normal, _ = _normal_equations(problem, design, residuals, _jacobian(problem, ln_theta, residuals), place)
-    covariance = np.linalg.inv(normal + np.diag(precision))
-    spread[free] = problem.residual_sd * np.sqrt(np.maximum(np.diag(covariance), 0.0))
+    normal = _normal(problem, design, shape, ln_theta, residuals)
+    spread[free] = problem.residual_sd * np.sqrt(np.maximum(normal.inverse_diagonal(precision), 0.0))
     return Fit(shifts, spread, float(cost), done, evaluations)
+
+
+def _normal(problem: Problem, design: Design, shape: Structure, ln_theta: Array, residuals: Array) -> Arrow:
+    """Gauss-Newton matrix and gradient, robust weights applied."""
+    weights = problem.weights / np.sqrt(1.0 + (residuals / problem.robust_at) ** 2)
+    return normal_equations(shape, design.x, _jacobian(problem, ln_theta, residuals), weights, residuals)
 
 
 def _residuals(problem: Problem, design: Design, shifts: Array) -> tuple[Array, Array]:
@@ -124,43 +131,6 @@ def _jacobian(problem: Problem, ln_theta: Array, residuals: Array) -> Array:
         change = np.nan_to_num(problem.evaluate(moved) - problem.observed, posinf=5.0, neginf=-5.0) - residuals
         found[k] = np.where(measured, change / _DIFFERENCE, 0.0)
     return found
-
-
-def _patterns(x: Array) -> list[tuple[Rows, Rows]]:
-    """Rows that belong to the same groups, with those groups: a row has one group per level, so few are active."""
-    member = x != 0.0
-    _, which = np.unique(member, axis=0, return_inverse=True)
-    which = np.ravel(which)
-    order = np.argsort(which, kind="stable")
-    bounds = np.nonzero(np.diff(which[order]))[0] + 1
-    return [(rows, np.nonzero(member[rows[0]])[0]) for rows in np.split(order, bounds)]
-
-
-def _normal_equations(problem: Problem, design: Design, residuals: Array, jacobian: Array, place: Rows) -> Normal:
-    """Gauss-Newton matrix and gradient in the free shifts (robust weights applied).
-
-    `place` (G, K) is the position of each shift among the free ones, -1 where it is not free.
-    """
-    weights = problem.weights / np.sqrt(1.0 + (residuals / problem.robust_at) ** 2)
-    size = int(place.max()) + 1
-    normal, gradient = np.zeros((size, size)), np.zeros(size)
-    for rows, active in _patterns(design.x):
-        where = place[active].ravel()
-        free = np.nonzero(where >= 0)[0]
-        index = where[free]
-        block, slope = np.zeros((len(free), len(free))), np.zeros(len(free))
-        for m in range(residuals.shape[0]):
-            used = rows[weights[m, rows] > 0.0]
-            if not len(used):
-                continue
-            j = (design.x[np.ix_(used, active)][:, :, None] * jacobian[:, m, used].T[:, None, :]).reshape(len(used), -1)
-            j = j[:, free]
-            weighted = j * weights[m, used][:, None]
-            block += weighted.T @ j
-            slope += weighted.T @ residuals[m, used]
-        normal[np.ix_(index, index)] += block
-        gradient[index] += slope
-    return normal, gradient
 
 
 def columns_of(levels: Sequence[tuple[list[str | None], Array | None]]) -> tuple[list[tuple[int, str]], Array]:

@@ -34,12 +34,16 @@ DATED = frozenset({
 
 @dataclass(frozen=True)
 class Level:
-    """One level: its name in `Context.keys`, scale, the constants it may move (None: all), whether it is a slope."""
+    """One level: its name in `Context.keys`, scale, the constants it may move (None: all), whether it is a slope.
+
+    `local` levels lie inside a network under one engine.
+    """
 
     name: str
     scale: float
     only: frozenset[str] | None = None
     per_year: bool = False
+    local: bool = False
 
 
 LEVELS = (
@@ -48,12 +52,12 @@ LEVELS = (
     Level("vendor", 0.3),
     Level("family", 0.075),
     Level("engine|family", 0.05),
-    Level("engine|network", 0.2, KERNEL),
+    Level("engine|network", 0.2, KERNEL, local=True),
     Level("source", 0.5, HARNESS),
     Level("engine|source", 0.5, HARNESS),
     Level("engine|family|source", 0.5, HARNESS),
-    Level("recipe", 0.5, HARNESS),
-    Level("pair", 0.5, KERNEL | HARNESS),
+    Level("recipe", 0.5, HARNESS, local=True),
+    Level("pair", 0.5, KERNEL | HARNESS, local=True),
     Level("all", 0.4, DATED, per_year=True),
     Level("engine", 0.3, DATED, per_year=True),
 )
@@ -80,4 +84,5 @@ def groups(
         level = levels[number]
         free = np.array([level.only is None or k in level.only for k in constants])
         spread[g] = np.where(free, level.scale * sd, 0.0)
-    return Groups(tuple((levels[number], key) for number, key in names), Design(x, spread))
+    local = tuple(levels[number].local for number, _ in names)
+    return Groups(tuple((levels[number], key) for number, key in names), Design(x, spread, local))
