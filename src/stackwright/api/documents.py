@@ -60,6 +60,7 @@ def predict_document(p: Prediction) -> Document:
         "engine": p.engine,
         "chip": p.chip,
         "layout": layout_document(p.layout),
+        "speculation": speculation_document(p),
         "workload": workload_document(p.workload),
         **{name: interval_document(v) for name, v in p.metrics.items()},
         "running_sequences_per_rank": p.running_per_rank,
@@ -132,6 +133,18 @@ def layout_document(layout: Layout) -> Document:
         "kv_precision": layout.kv_precision,
         "mode": "aggregated",
         "description": str(layout),
+    }
+
+
+def speculation_document(p: Prediction) -> Document | None:
+    """How tokens are drafted, and how many a step emits per sequence; None without speculative decoding."""
+    if p.speculation is None:
+        return None
+    return {
+        "method": p.speculation.method,
+        "draft_tokens": p.speculation.draft_tokens,
+        "acceptance_length": p.acceptance_length,
+        "draft_cost": p.speculation.draft_cost,
     }
 
 

@@ -12,7 +12,7 @@ from stackwright.catalog import Catalog, ModelEntry, load_catalog
 from stackwright.catalog.yaml_files import KINDS, list_files
 from stackwright.errors import InputError
 from stackwright.llm import Model
-from stackwright.performance import Candidate, Constants, Layout, load_constants
+from stackwright.performance import Candidate, Constants, Layout, Speculation, load_constants
 from stackwright.planner import DEFAULT_CONTRACTS, DEFAULT_SLO, Answer, Question, resolve_model
 from stackwright.planner.compare import read_stack
 from stackwright.planner.question import Grouping, Objective
@@ -93,6 +93,10 @@ def predict(
     attention_dp: int = 1,
     weight_precision: str | None = None,
     kv_precision: str | None = None,
+    speculative: str | None = None,
+    draft_tokens: int | None = None,
+    acceptance_length: float | None = None,
+    draft_cost: float | None = None,
     workload: str | Workload | None = None,
     isl: float | None = None,
     osl: float | None = None,
@@ -109,7 +113,8 @@ def predict(
 
     Give `workload`, or `isl` and `osl` (tokens; spread by `length_dist`), and `rate` (requests/s) or `concurrency`
     (users), unless the workload has a load of its own. `tp` defaults to the chips that `pp` and `attention_dp`
-    leave; the precision to the published one.
+    leave; the precision to the published one. `speculative` names a method of speculative decoding (mtp, eagle,
+    ngram, draft-model), with `draft_tokens` per step and the `acceptance_length` that the engine reports.
     """
     facts = catalog or load_catalog()
     architecture, entry = resolve_model(model, facts)
@@ -134,9 +139,23 @@ def predict(
             f"{architecture.id} takes {architecture.max_context} tokens at most; long requests have "
             f"{longest_request(traffic):g}: shorten them or choose another model"
         )
-    return predict_point(
-        architecture, Candidate(engine_record, chip_record, layout), traffic, constants or load_constants()
-    )
+    speculation = speculation_given(speculative, draft_tokens, acceptance_length, draft_cost)
+    candidate = Candidate(engine_record, chip_record, layout, speculation=speculation)
+    return predict_point(architecture, candidate, traffic, constants or load_constants())
+
+
+def speculation_given(
+    method: str | None, draft_tokens: int | None, acceptance_length: float | None, draft_cost: float | None
+) -> Speculation | None:
+    """The speculative decoding of the arguments; None without a method (or with `none`)."""
+    name = (method or "none").lower()
+    if name == "none":
+        if (draft_tokens, acceptance_length, draft_cost) != (None, None, None):
+            raise InputError("--draft-tokens, --acceptance-length and --draft-cost belong to --speculative METHOD")
+        return None
+    if draft_tokens is None:
+        raise InputError("--speculative needs --draft-tokens: how many tokens are drafted per step")
+    return Speculation(name, draft_tokens, acceptance_length, draft_cost)
 
 
 def one_load(traffic: Workload, rate: float | None, concurrency: float | None, rounds: float | None) -> Workload:

@@ -67,7 +67,9 @@ def calibration_of(
     for (level, key), row in rows:
         kept = {n: round(float(v), 4) for n, v in zip(constants, row, strict=True) if abs(v) > _SMALLEST_SHIFT}
         if kept:
-            (slopes if level.per_year else shifts).setdefault(level.name, {})[key] = kept
+            place = (slopes if level.per_year else shifts).setdefault(level.name, {}).setdefault(key, {})
+            for n, v in kept.items():
+                place[n] = round(place.get(n, 0.0) + v, 4)
     seen = Counter((c.chip, c.network, c.engine) for c in contexts)
     return Calibration(
         version=1,

@@ -8,10 +8,12 @@ from dataclasses import dataclass
 import numpy as np
 
 from stackwright.calibration.groups import POOLS, chip_of
+from stackwright.calibration.speculation import covered
 from stackwright.catalog import Catalog, Chip
 from stackwright.errors import InputError
 from stackwright.llm import Model, parse_config, weight_bytes, weight_bytes_per_parameter
 from stackwright.llm.architecture import Role
+from stackwright.llm.config import PREDICTION_KEYS
 from stackwright.llm.operators import Shard, StepShape, operators
 from stackwright.measure import Measurement
 from stackwright.workload import parse_lengths
@@ -21,7 +23,6 @@ MEMORY_SHARE = 0.97
 LEAST_DECODING_SHARE = 0.35
 SHORT_ANSWER_TOKENS = 500
 _ROLES: tuple[Role, ...] = ("attention_in", "attention_out", "ffn", "expert", "shared_expert", "router", "head", "norm")
-_MTP_KEYS = ("num_nextn_predict_layers", "num_mtp_modules", "mtp_num_hidden_layers")
 _KV_BYTES = {"bf16": 2.0, "fp16": 2.0, "fp8": 1.0, "": 1.0}
 
 
@@ -53,7 +54,7 @@ class Facts:
             config = self.catalog.model(row.text["model"]).config
         except InputError:
             return False
-        return any(config.get(key) for key in _MTP_KEYS)
+        return any(config.get(key) for key in PREDICTION_KEYS)
 
 
 Check = Callable[[Measurement, Facts], str | None]
@@ -203,9 +204,11 @@ def _queue(row: Measurement, _: Facts) -> str | None:
 
 
 def _known_speculation(row: Measurement, _: Facts) -> str | None:
-    """Speculative decoding yields several tokens per step; how many were accepted is not stated."""
+    """Several tokens per step, how many is not stated: a constant says it for MTP, EAGLE and n-gram of one engine."""
     flag = row.text["speculative"]
-    return None if flag in ("", "none", "unknown") else f"speculative decoding ({flag}), acceptance not stated"
+    if flag in ("", "none", "unknown") or (row.text["mode"] == "aggregated" and covered(flag)):
+        return None
+    return f"speculative decoding ({flag}), acceptance not stated"
 
 
 def _hidden_speculation(row: Measurement, facts: Facts) -> str | None:
@@ -214,7 +217,8 @@ def _hidden_speculation(row: Measurement, facts: Facts) -> str | None:
         return None
     if row.text["engine"] != "tensorrt-llm" and row.text["mode"] != "disaggregated":
         return None
-    return None if _known_speculation(row, facts) else "speculative decoding or not: not stated, nor recovered"
+    stated = row.text["speculative"] not in ("", "unknown")
+    return None if stated else "speculative decoding or not: not stated, nor recovered"
 
 
 def _router(row: Measurement, _: Facts) -> str | None:

@@ -26,6 +26,7 @@ HARNESS = frozenset({
     "request_overhead_s", "decode_steps_before_start", "burst_weight", "queue_weight", "prefill_time_scale",
     "wave_persistence", "attention_rank_wait_steps",
 })  # fmt: skip
+SPECULATION = frozenset({"draft_acceptance", "draft_overhead_s"})
 DATED = frozenset({
     "kernel_overhead_s", "moe_layer_overhead_s", "step_overhead_s", "collective_latency_s", "expert_gemm_efficiency",
     "gemm_efficiency",
@@ -58,6 +59,8 @@ LEVELS = (
     Level("engine|family|source", 0.5, HARNESS),
     Level("recipe", 0.5, HARNESS, local=True),
     Level("pair", 0.5, KERNEL | HARNESS, local=True),
+    Level("all", 1.0, SPECULATION),
+    Level("engine", 0.5, SPECULATION),
     Level("all", 0.4, DATED, per_year=True),
     Level("engine", 0.3, DATED, per_year=True),
 )

@@ -24,7 +24,7 @@ WEIGHTS = {"ttft": 0.6, "tpot": 1.0, "throughput": 1.0}
 
 @dataclass(frozen=True)
 class Block:
-    """Rows evaluated together: those that state the mean, or those that state the median TTFT."""
+    """Rows evaluated together: mean or median TTFT stated, with speculation or without."""
 
     rows: NDArray[np.intp]
     candidates: Candidates
@@ -100,9 +100,9 @@ def observe(points: Sequence[Point], constants: Constants) -> Observations:
     observed[2, latencies] = np.nan
     weights = np.repeat(np.array([[WEIGHTS[m]] for m in METRICS]), len(points), axis=1) * ~np.isnan(observed)
     median = np.array([p.measurement.text["ttft_stat"] == "p50" for p in points])
-    blocks = [
-        _block(points, np.nonzero(median == flag)[0], flag, plain) for flag in (False, True) if (median == flag).any()
-    ]
+    drafts = np.array([p.candidate.speculation is not None for p in points])
+    kinds = [(flag, (median == flag) & (drafts == drafting)) for drafting in (False, True) for flag in (False, True)]
+    blocks = [_block(points, np.nonzero(rows)[0], flag, plain) for flag, rows in kinds if rows.any()]
     entries = [plain.entries[name] for name in free]
     low, high = (np.log([max(getattr(e, end), 1e-12) for e in entries]) for end in ("low", "high"))
     prior = np.tile(np.log([e.value for e in entries]), (len(points), 1))

@@ -16,6 +16,7 @@ import numpy as np
 import yaml
 from numpy.typing import NDArray
 
+from stackwright.calibration.speculation import speculation_of
 from stackwright.catalog import Catalog, Engine
 from stackwright.errors import InputError
 from stackwright.llm import Model
@@ -26,6 +27,7 @@ from stackwright.performance import (
     Constants,
     Layout,
     candidates,
+    check_speculation,
     kv_capacity_sequences,
     layout_problem,
     memory_budget,
@@ -81,7 +83,7 @@ def predict_points(
 ) -> list[PointPrediction | Refusal]:
     """A prediction or a refusal for each row, in the order of the rows."""
     answers: dict[int, PointPrediction | Refusal] = {}
-    together: dict[bool, list[tuple[int, Point]]] = {True: [], False: []}
+    together: dict[tuple[bool, bool], list[tuple[int, Point]]] = {}
     models: dict[str, Model] = {}
     for i, row in enumerate(rows):
         try:
@@ -89,7 +91,8 @@ def predict_points(
         except InputError as error:
             answers[i] = Refusal(row, str(error))
             continue
-        together[point.workload.rate_per_s is None].append((i, point))
+        kind = point.workload.rate_per_s is None, point.candidate.speculation is None
+        together.setdefault(kind, []).append((i, point))
     for points in together.values():
         for start in range(0, len(points), _BLOCK):
             answers.update(_evaluate(points[start : start + _BLOCK], constants, intervals))
@@ -101,18 +104,19 @@ def resolve_point(row: Measurement, catalog: Catalog, models: dict[str, Model]) 
     text = row.text
     if text["mode"] not in ("", "aggregated"):
         raise InputError(f"{text['mode']} serving is not covered yet")
-    if text["speculative"] not in ("", "none"):
-        raise InputError(f"speculative decoding ({text['speculative']}) is not covered yet")
     chip, engine = catalog.chip(text["chip"]), catalog.engine(text["engine"])
     name = text["model"]
     if name not in models:
         models[name] = model_of(catalog.model(name))
     model = models[name]
     layout = _layout(row, model, engine, chip.family)
-    candidate = Candidate(engine, chip, layout, source=harness(row), year=row_year(row))
+    speculation = speculation_of(row, engine, chip)
+    candidate = Candidate(engine, chip, layout, source=harness(row), year=row_year(row), speculation=speculation)
     problem = layout_problem(layout, model, engine, chip)
     if problem:
         raise InputError(problem)
+    if speculation is not None:
+        check_speculation(speculation, model)
     return Point(row, candidate, model, _workload(row))
 
 
@@ -180,7 +184,7 @@ def _workload(row: Measurement) -> Workload:
 def _evaluate(
     points: Sequence[tuple[int, Point]], constants: Constants, intervals: bool
 ) -> dict[int, PointPrediction | Refusal]:
-    """Predictions of rows that are all closed or all open loops."""
+    """Predictions of rows that are all closed or all open loops, all with speculation or all without."""
     answers: dict[int, PointPrediction | Refusal] = {}
     every = candidates([p.model for _, p in points], [p.candidate for _, p in points], constants)
     budget = memory_budget(every)

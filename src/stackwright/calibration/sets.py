@@ -29,6 +29,8 @@ class SetScore:
 def set_of(p: Point) -> str:
     """The set that a row is reported in: where it was published and what ran."""
     source, chip = p.measurement.text["source"].lower(), p.candidate.chip
+    if p.candidate.speculation is not None:
+        return "speculative, aggregated"
     if "silicon" in source:
         return "silicon sample, aggregated"
     if "tensorrt-llm perf" in source:

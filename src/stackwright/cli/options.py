@@ -168,6 +168,13 @@ def known_models() -> list[str]:
     return sorted(load_catalog().models)
 
 
+def known_speculation() -> list[str]:
+    """Methods of speculative decoding, and `none`."""
+    from stackwright.performance import METHODS
+
+    return ["none", *METHODS]
+
+
 def known_workloads() -> list[str]:
     """Names of the traffic profiles."""
     from stackwright.workload import profile_names
@@ -212,6 +219,10 @@ def point_options(command: F) -> F:
         click.option("--attention-dp", type=COUNT, default=1, show_default=True, help="Attention data parallel ranks."),
         click.option("--weight-precision", help="bf16, fp8, nvfp4, mxfp4, int8, int4 (default: as published)."),
         click.option("--kv-precision", help="bf16 or fp8 (default: fp8 with quantised weights where the engine has it)."),
+        click.option("--speculative", type=Name(known_speculation), metavar="METHOD", help="Speculative decoding: mtp, eagle, ngram, draft-model."),
+        click.option("--draft-tokens", type=COUNT, help="Tokens drafted per step."),
+        click.option("--acceptance-length", type=POSITIVE, help="Mean tokens emitted per step, as engines report it (default: a constant)."),
+        click.option("--draft-cost", type=click.FloatRange(0, 1e3), help="Time of one draft pass as a share of a plain decode step."),
         click.option("--workload", "workload_name", type=Name(known_workloads), help="Profile, workload file or trace."),
         click.option("--isl", type=POSITIVE, help="Input tokens."),
         click.option("--osl", type=POSITIVE, help="Output tokens."),

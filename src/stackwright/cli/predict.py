@@ -88,6 +88,7 @@ def predicted(model: str, options: dict[str, Any]) -> Any:
             f"--engine-version: {known.id} is known at {known.version}; versions are not told apart yet"
         )
     names = ("chip", "engine", "n_chips", "tp", "pp", "ep", "attention_dp", "weight_precision", "kv_precision",
+             "speculative", "draft_tokens", "acceptance_length", "draft_cost",
              "isl", "osl", "length_dist", "prefix_hit_rate", "rate", "concurrency", "rounds", "data_dir")  # fmt: skip
     return api.predict(
         model,
@@ -107,6 +108,8 @@ def render(document: dict[str, Any]) -> None:
         f"  {layout['n_chips']} x {document['chip']}, {document['engine']}, {layout['weight_precision']} weights, "
         f"{layout['kv_precision']} cache, {layout['description']}",
     )
+    if document["speculation"] is not None:
+        out.print(_drafting(document["speculation"]))
     out.print(f"{document['workload']['description']}\n")
     made = table("Two-sided 90 % intervals", "figure", "value [low - high]", right=("value [low - high]",))
     for label, key, scale in _ROWS:
@@ -119,6 +122,11 @@ def render(document: dict[str, Any]) -> None:
     )
     for note in document["notes"]:
         remark(out, note)
+
+
+def _drafting(s: dict[str, Any]) -> str:
+    accepted = number(s["acceptance_length"])
+    return f"speculative decoding: {s['method']}, {s['draft_tokens']} draft tokens, {accepted} accepted per step"
 
 
 _ROWS = (

@@ -100,7 +100,10 @@ class Experts:
 
 @dataclass(frozen=True)
 class Model:
-    """A decoder-only language model. Layers of one kind are counted, not listed: order changes no sum."""
+    """A decoder-only language model. Layers of one kind are counted, not listed: order changes no sum.
+
+    `prediction_modules`: multi-token-prediction modules that the checkpoint ships, for speculative decoding.
+    """
 
     id: str
     hidden: int
@@ -115,6 +118,7 @@ class Model:
     native_precision: str
     family: Literal["dense", "moe"]
     network: str = ""
+    prediction_modules: int = 0
 
     @property
     def head_parameters(self) -> float:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 from stackwright.errors import InputError, UnsupportedError
 from stackwright.llm.architecture import Model
 from stackwright.llm.families import FAMILIES
-from stackwright.llm.fields import Config
+from stackwright.llm.fields import Config, whole
 
 
 def read_config(path: Path) -> Model:
@@ -46,8 +47,12 @@ def parse_config(config: Config, name: str) -> Model:
             raise UnsupportedError(
                 f"{name}: {key} (sparse, chunked or linear attention) is not covered in {model_type!r}"
             )
-    return builder(config, name)
+    modules = max(whole(config, key, name, 0) for key in PREDICTION_KEYS)
+    return replace(builder(config, name), prediction_modules=modules)
 
+
+PREDICTION_KEYS = ("num_nextn_predict_layers", "num_mtp_modules", "mtp_num_hidden_layers")
+"""Fields that count multi-token-prediction modules (DeepSeek and GLM; MiniMax; Qwen)."""
 
 # Fields that change the attention: only the families that read them may carry them.
 _ONLY_IN = {

@@ -38,8 +38,9 @@ class Shard:
 class StepShape:
     """Tokens of one engine step on one attention rank.
 
-    `tokens`: new tokens; `sequences`: sequences that get a logit; `context`: mean number of tokens that each
-    new token attends to.
+    `tokens`: new tokens; `sequences`: sequences they belong to (decoding: one token each, or several that are
+    verified together and read the cache once); `context`: mean number of tokens that each new token attends to.
+    A prompt gets one logit, every decoding token its own.
     """
 
     tokens: Array
@@ -145,7 +146,8 @@ def _attention(a: Attention, shape: StepShape, shard: Shard, kv_bytes: Array) ->
     if shape.prefill:
         flops = pairs * (a.prefill_flops_per_pair / shard.tensor)
         return Operator(f"attention{suffix}", "attention_prefill", a.layers, {"norm": flops})
-    read = pairs * (a.kv_elements * kv_bytes / kv_shard(a, shard.tensor))
+    readers = shape.sequences if a.top_k is None else shape.tokens  # a sparse layer picks tokens anew for each query
+    read = readers * context * (a.kv_elements * kv_bytes / kv_shard(a, shard.tensor))
     flops = pairs * (a.decode_flops_per_pair / shard.tensor)
     return Operator(f"attention{suffix}", "attention_decode", a.layers, {"norm": flops}, kv_bytes=read)
 
@@ -154,7 +156,7 @@ def _indexer(a: Attention, shape: StepShape) -> Operator:
     """Scores of every earlier token, replicated over tensor ranks; decode reads the cached index keys (FP8)."""
     pairs = shape.tokens * shape.context
     kind: OperatorKind = "attention_prefill" if shape.prefill else "attention_decode"
-    read = 0.0 if shape.prefill else pairs * a.index_elements
+    read = 0.0 if shape.prefill else shape.sequences * shape.context * a.index_elements
     return Operator("attention indexer", kind, a.layers, {"norm": pairs * a.index_flops_per_pair}, kv_bytes=read)
 
 
@@ -200,4 +202,5 @@ def _experts(
 
 def _head(model: Model, shape: StepShape, shard: Shard, width: Mapping[Role, Array]) -> Operator:
     held = model.head_parameters / shard.tensor
-    return Operator("output head", "gemm", 1, {"head": (2.0 * held) * shape.sequences}, held * width["head"])
+    logits = shape.sequences if shape.prefill else shape.tokens
+    return Operator("output head", "gemm", 1, {"head": (2.0 * held) * logits}, held * width["head"])

@@ -2,6 +2,7 @@
 
 from stackwright.performance.candidates import Candidate, Candidates, candidates
 from stackwright.performance.constants import Constant, Constants, load_constants
+from stackwright.performance.draft import with_draft
 from stackwright.performance.layout import Layout, check_layout, layout_problem
 from stackwright.performance.memory import (
     MemoryBudget,
@@ -9,9 +10,11 @@ from stackwright.performance.memory import (
     kv_capacity_sequences,
     memory_budget,
 )
+from stackwright.performance.speculation import METHODS, Speculation, check_speculation
 from stackwright.performance.step import Part, StepTime, step_time
 
 __all__ = [
+    "METHODS",
     "Candidate",
     "Candidates",
     "Constant",
@@ -19,13 +22,16 @@ __all__ = [
     "Layout",
     "MemoryBudget",
     "Part",
+    "Speculation",
     "StepTime",
     "candidates",
     "check_layout",
+    "check_speculation",
     "kv_bytes_per_sequence",
     "kv_capacity_sequences",
     "layout_problem",
     "load_constants",
     "memory_budget",
     "step_time",
+    "with_draft",
 ]

@@ -25,6 +25,7 @@ from stackwright.performance.constants import Constants, Theta
 from stackwright.performance.kernel_values import kernel_values
 from stackwright.performance.layout import Layout
 from stackwright.performance.peaks import peak_flops
+from stackwright.performance.speculation import Speculation, acceptance_length
 
 Array = NDArray[np.float64]
 
@@ -35,8 +36,8 @@ _ROLES: tuple[Role, ...] = ("attention_in", "attention_out", "ffn", "expert", "s
 class Candidate:
     """One engine on one chip with one layout.
 
-    `source` and `year` describe a measured row: its harness, and its date in years since 2026-01-01 (None: the date
-    of the engine's version).
+    `speculation`: how tokens are drafted, None without speculative decoding. `source` and `year` describe a measured
+    row: its harness, and its date in years since 2026-01-01 (None: the date of the engine's version).
     """
 
     engine: Engine
@@ -45,6 +46,7 @@ class Candidate:
     scale_up_chips: int | None = None
     source: str = ""
     year: float | None = None
+    speculation: Speculation | None = None
 
     @property
     def scale_up_domain(self) -> int:
@@ -56,7 +58,9 @@ class Candidate:
 class Candidates:
     """Candidates as arrays of shape (n, 1); `theta` holds the constants (SI units).
 
-    `model` is the one model of all, or several stacked row by row (`llm.stack`).
+    `model` is the one model of all, or several stacked row by row (`llm.stack`). `draft_tokens` are 0 without
+    speculation, `stated_acceptance` NaN where the constant `draft_acceptance` gives the acceptance; `draft_layers`
+    (layers that the draft adds) and `draft_cost` say what a draft pass takes (`performance.draft`).
     """
 
     model: Model
@@ -77,6 +81,10 @@ class Candidates:
     max_batched_tokens: Array
     max_sequences: Array
     chunked: NDArray[np.bool_]
+    draft_tokens: Array
+    stated_acceptance: Array
+    draft_layers: Array
+    draft_cost: Array
     theta: Theta
     contexts: tuple[Context, ...]
     constants: Constants
@@ -94,6 +102,19 @@ class Candidates:
         """Share of the layers that the longest pipeline stage holds: ceil(L / pp) / L."""
         layers = self.model.layers
         return np.ceil(layers / self.pipeline) / layers
+
+    @property
+    def drafts(self) -> bool:
+        """Whether any candidate decodes speculatively."""
+        return bool(self.draft_tokens.any())
+
+    @property
+    def emitted(self) -> Array:
+        """Mean tokens that a decode step emits per sequence: the acceptance length, 1 without speculation."""
+        if not self.drafts:
+            return np.ones_like(self.draft_tokens)
+        by_constant = acceptance_length(self.theta["draft_acceptance"], self.draft_tokens)
+        return np.where(np.isnan(self.stated_acceptance), by_constant, self.stated_acceptance)
 
     def take(self, rows: NDArray[np.int64]) -> Candidates:
         """Candidates of the given row numbers, in that order (a row may repeat)."""
@@ -125,6 +146,10 @@ def candidates(model: Model | Sequence[Model], entries: Sequence[Candidate], con
     def column(get: Callable[[Candidate], float]) -> Array:
         return np.array([[float(get(r))] for r in rows])
 
+    def drafting(get: Callable[[Speculation], float | None], otherwise: float) -> Array:
+        values = [get(r.speculation) if r.speculation else None for r in rows]
+        return np.array([[otherwise if v is None else float(v)] for v in values])
+
     contexts = [context_of(m, r) for m, r in zip(models, rows, strict=True)]
     ratio = constants.value("scale_out_latency_ratio")
     outside = np.array([[r.layout.group > r.scale_up_domain] for r in rows])
@@ -153,6 +178,10 @@ def candidates(model: Model | Sequence[Model], entries: Sequence[Candidate], con
         max_batched_tokens=column(lambda r: r.engine.scheduler.max_batched_tokens),
         max_sequences=column(lambda r: r.engine.scheduler.max_sequences),
         chunked=np.array([[r.engine.scheduler.policy == "chunked"] for r in rows]),
+        draft_tokens=drafting(lambda s: s.draft_tokens, 0.0),
+        stated_acceptance=drafting(lambda s: s.acceptance_length, np.nan),
+        draft_layers=drafting(lambda s: float(s.own_layer and s.draft_cost is None), 0.0),
+        draft_cost=drafting(lambda s: s.draft_cost, 0.0),
         theta=constants.theta(contexts, _kernel_priors(models, rows, contexts, constants)),
         contexts=tuple(contexts),
         constants=constants,

@@ -59,7 +59,12 @@ def weight_bytes_per_chip(c: Candidates) -> Array:
         shared = e.shared_parameters * width("shared_expert")
         layers = layers + e.layers * ((routed + shared) / group + e.router_parameters * width("norm"))
     ends = np.where(c.pipeline > 1.0, m.head_parameters, m.embedding_parameters)
-    return layers * c.stage_share + ends / tensor * width("head")
+    return layers * held_share(c) + ends / tensor * width("head")
+
+
+def held_share(c: Candidates) -> Array:
+    """Layers on the fullest chip over layers of the model: the longest stage, and the layer that drafts."""
+    return c.stage_share + c.draft_layers / c.model.layers
 
 
 def memory_budget(c: Candidates) -> MemoryBudget:
@@ -83,14 +88,14 @@ def memory_budget(c: Candidates) -> MemoryBudget:
 def kv_bytes_per_sequence(c: Candidates, context: Array | float) -> Array:
     """Cache bytes that one sequence of `context` tokens takes on the fullest chip.
 
-    Sliding-window layers keep their window; the longest pipeline stage holds the most layers.
+    Sliding-window layers keep their window; the longest pipeline stage holds the most layers, and that of a draft.
     """
     total: Array = np.zeros_like(c.bandwidth)
     for a in c.model.attentions:
         tokens = np.asarray(context if a.window is None else np.minimum(context, a.window))
         held = a.kv_elements * tokens / kv_shard(a, c.shard.tensor) * c.kv_bytes
         total = total + a.layers * (held + a.index_elements * tokens + a.state_bytes / c.shard.tensor)
-    return total * c.stage_share
+    return total * held_share(c)
 
 
 def kv_capacity_sequences(c: Candidates, budget: MemoryBudget, context: Array | float) -> Array:

@@ -11,9 +11,10 @@ and :math:`s` (what one prompt of another request adds to a decoding one), O the
             + (1-b)\,\gamma\,\tfrac{r-1}{2}\,s\,(1+c_i^2)\,\tfrac{\rho}{r+\rho}\,]
             + \tfrac{n-r}{r}\, O\,TPOT
 
-where :math:`\rho = r s/(O\,TPOT)`; b is the share of requests that meet a queue of all users (`Waves`), b' the
-share whose foreign prompts come before or after them with equal odds; :math:`t_{tie}` is the time of the other
-prompts of the same step, and :math:`c_i` the coefficient of variation of input lengths.
+where :math:`\rho = r s/(O\,TPOT)`; with speculative decoding a step emits a tokens, so that :math:`t_d/a` replaces
+:math:`t_d` in TPOT and a request takes O/a steps; b is the share of requests that meet a queue of all users
+(`Waves`), b' the share whose foreign prompts come before or after them with equal odds; :math:`t_{tie}` is the time
+of the other prompts of the same step, and :math:`c_i` the coefficient of variation of input lengths.
 """
 
 from __future__ import annotations
@@ -72,14 +73,14 @@ class Waves:
 def closed_loop(c: Candidates, w: Workload | Traffic, concurrency: Array) -> Service:
     """Serve `concurrency` users per replica, shape broadcastable to (candidates, loads)."""
     t = traffic(w)
-    theta, osl = c.theta, t.output_mean
+    theta, osl, emitted = c.theta, t.output_mean, c.emitted
     offered = np.maximum(concurrency / c.shard.data, 1e-9) + np.zeros_like(c.bandwidth)
     ph = phases(c, t, offered)
     others = np.maximum(ph.running - 1.0, 0.0)
     wave = waves(c, t, ph)
     stalls = foreign_prompts(ph, wave, others)
-    stall = stall_s(c, ph, mean_batch(ph.running / osl))
-    tpot = ph.decode.seconds + theta["prefill_stall_share"] * stalls / osl * stall
+    stall = stall_s(c, ph, mean_batch(ph.running * emitted / osl))
+    tpot = ph.decode.seconds / emitted + theta["prefill_stall_share"] * stalls / osl * stall
     cycle = osl * tpot
 
     chi, share = theta["prefill_time_scale"], np.minimum(theta["burst_weight"] * wave.burst_share, 1.0)
@@ -97,7 +98,7 @@ def closed_loop(c: Candidates, w: Workload | Traffic, concurrency: Array) -> Ser
         "own prompt": own + 0.0 * tpot,
         "prompts of the same step": tie + 0.0 * tpot,
         "step boundary": theta["decode_steps_before_start"] * boundary_step_s(c, ph, tpot),
-        "other attention ranks": theta["attention_rank_wait_steps"] * np.where(c.shard.data > 1.0, tpot, 0.0),
+        "other attention ranks": theta["attention_rank_wait_steps"] * np.where(c.shard.data > 1.0, tpot * emitted, 0.0),
         "start-up burst": share * (soonest + latest) / 2.0,
         "prompt queue": (1.0 - share) * queue,
         "cache wait": np.maximum(offered - ph.running, 0.0) / ph.running * cycle,
@@ -143,7 +144,7 @@ def waves(c: Candidates, w: Workload | Traffic, ph: Phases) -> Waves:
     chunked engine decodes meanwhile, so that each budget of k prompts gets a step of its own.
     """
     t = traffic(w)
-    osl, cv = np.asarray(t.output_mean), np.asarray(t.output_cv)
+    osl, cv = np.asarray(t.output_mean) / c.emitted, np.asarray(t.output_cv)
     later = np.maximum(np.asarray(t.rounds) - 1.0, 0.0)
     many = np.clip(later, 1.0, 1e9)
     closeness = np.where(later < 1.0, 1.0, np.where(np.isinf(later), 0.0, (2.0 * np.sqrt(many) - 1.0) / many))
@@ -194,15 +195,15 @@ def burst_window(c: Candidates, ph: Phases) -> tuple[Array, Array]:
 
 def boundary_step_s(c: Candidates, ph: Phases, tpot: Array) -> Array:
     """The step under way when a request arrives: a decode step, or the mean mixed step of a chunked engine."""
-    return np.where(c.chunked, tpot, ph.decode.seconds)
+    return np.where(c.chunked, tpot * c.emitted, ph.decode.seconds)
 
 
 def budget_load(c: Candidates, t: Traffic, ph: Phases) -> tuple[Array, Array]:
     """Share of a chunked engine's token budget that prompts fill, and seconds of budget that one prompt takes.
 
-    Prompts become ready at running / O per step and share what decode tokens leave of the budget; zero where
-    decoding waits for prompts.
+    Prompts become ready at running a / O per step (a tokens emitted each) and share what decode tokens leave of the
+    budget; zero where decoding waits for prompts.
     """
-    share = t.prompt_tokens / np.maximum(c.max_batched_tokens - ph.running, 1.0)
+    share = t.prompt_tokens / np.maximum(c.max_batched_tokens - ph.running * (c.draft_tokens + 1.0), 1.0)
     step_s = (ph.queued_prompt_s * ph.prompts_per_batch) * np.where(c.chunked, 1.0, 0.0)
-    return np.where(c.chunked, ph.running / t.output_mean * share, 0.0), share * step_s
+    return np.where(c.chunked, ph.running * c.emitted / t.output_mean * share, 0.0), share * step_s

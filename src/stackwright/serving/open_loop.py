@@ -41,8 +41,9 @@ def open_loop(c: Candidates, w: Workload | Traffic, running: Array) -> Service:
     ready = prompts_ready(c, t, ph, n)
     stall = stall_s(c, ph, mean_batch(ready))
     stalled = theta["prefill_stall_share"] * n / osl * stall
-    decode_s = ph.decode.seconds + crowding_s(t, ph, n, ph.decode.seconds + stalled, stall)
-    tpot = decode_s + stalled
+    seen = ph.decode.seconds / c.emitted + stalled
+    decode_s = ph.decode.seconds + crowding_s(t, ph, n, seen, stall)
+    tpot = decode_s / c.emitted + stalled
     service_s = osl * tpot
     rate = n / service_s
 
@@ -95,11 +96,11 @@ def open_loop(c: Candidates, w: Workload | Traffic, running: Array) -> Service:
 def prompts_ready(c: Candidates, t: Traffic, ph: Phases, n: Array) -> Array:
     """Prompts that arrive during a step, mean.
 
-    A chunked engine's steps last TPOT, in which n / O arrive. Where decoding waits for prompts it is a decode
-    step: a t_d / X with a = n / O, where TPOT X depends on the answer: X = t_d + a (e + (t_1 - e) / m) with e
+    A chunked engine's steps last TPOT, in which n / O arrive (O in steps). Where decoding waits for prompts it is a
+    decode step: a t_d / X with a = n / O, where TPOT X depends on the answer: X = t_d + a (e + (t_1 - e) / m) with e
     what another prompt adds to a step and m = 1 + a t_d / (2 X) prompts; a quadratic equation in X.
     """
-    a, td = n / t.output_mean, ph.decode.seconds
+    a, td = n * c.emitted / t.output_mean, ph.decode.seconds
     t1, e = ph.prompt_s * c.stage_share, ph.added_prompt_s
     half = 0.5 * (td + a * t1 - 0.5 * a * td)
     tpot = half + np.sqrt(half**2 + 0.5 * a * td * (td + a * e))

@@ -8,7 +8,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stackwright.llm.operators import StepShape
-from stackwright.performance import Candidates, StepTime, kv_capacity_sequences, memory_budget, step_time
+from stackwright.performance import (
+    Candidates,
+    StepTime,
+    kv_capacity_sequences,
+    memory_budget,
+    step_time,
+    with_draft,
+)
 from stackwright.serving.traffic import Traffic, traffic
 from stackwright.workload import Workload
 
@@ -22,7 +29,8 @@ class Phases:
     `offered` and `running` are sequences per attention rank: those present, and those that fit (cache and the
     engine's limit, `fitting`). `prompt_s` is one prompt on an idle engine. `batched_prompt_s` is the time per
     prompt when prompts are batched up to the token budget, `prompts_per_batch` of them, `queued_prompt_s` that
-    time while others decode, `added_prompt_s` what one more prompt adds to a step that has one. In a chunked
+    time while others decode, `added_prompt_s` what one more prompt adds to a step that has one. A decode step
+    verifies what was drafted and emits `Candidates.emitted` tokens per sequence. In a chunked
     engine `beside_s` is what decoding adds to a prompt and `gained_s` the decode steps that the prompt replaces.
     """
 
@@ -46,17 +54,17 @@ def phases(c: Candidates, w: Workload | Traffic, offered: Array) -> Phases:
     context = np.asarray(t.decode_context)
     fitting, running = _running(c, context, offered)
     per_stage = np.maximum(running / c.pipeline, 1.0)
-    decode = step_time(c, StepShape(per_stage, per_stage, context, prefill=False))
+    decode = _decode_step(c, per_stage, context)
 
     tokens, attended = t.prompt_tokens, np.asarray(t.prompt_context)
     one = np.ones_like(c.bandwidth)
-    prompt = step_time(c, StepShape(tokens * one, one, attended, prefill=True))
+    prompt = _prompt_step(c, StepShape(tokens * one, one, attended, prefill=True))
     extra_chunks = np.maximum(np.ceil(tokens / c.max_batched_tokens) - 1.0, 0.0)
     prompt_s = prompt.seconds + extra_chunks * prompt.fixed_s
 
     most = np.maximum(np.ceil(running), 1.0)
     batch = np.clip(np.floor(c.max_batched_tokens / tokens), 1.0, most)
-    together = step_time(c, StepShape(tokens * batch, batch, attended, prefill=True))
+    together = _prompt_step(c, StepShape(tokens * batch, batch, attended, prefill=True))
     batch_s = together.seconds + extra_chunks * prompt.fixed_s
     added_s = (batch_s - prompt_s) / np.maximum(batch - 1.0, 1.0)
     beside_s, gained_s = _beside(c, decode, per_stage, np.where(batch > 1.0, added_s, prompt_s) / tokens)
@@ -75,6 +83,21 @@ def phases(c: Candidates, w: Workload | Traffic, offered: Array) -> Phases:
         added_prompt_s=added_s * c.stage_share,
         gained_s=gained_s,
     )
+
+
+def _decode_step(c: Candidates, sequences: Array, context: Array) -> StepTime:
+    """A decode step of `sequences`: one token each, or with speculation all drafted tokens and the next draft."""
+    plain = StepShape(sequences, sequences, context, prefill=False)
+    if not c.drafts:
+        return step_time(c, plain)
+    verified = step_time(c, StepShape(sequences * (c.draft_tokens + 1.0), sequences, context, prefill=False))
+    return with_draft(c, verified, step_time(c, plain), c.draft_tokens, head=True)
+
+
+def _prompt_step(c: Candidates, shape: StepShape) -> StepTime:
+    """A prompt step; prompts pass through a draft once, to fill its cache."""
+    step = step_time(c, shape)
+    return with_draft(c, step, step, np.sign(c.draft_tokens), head=False) if c.drafts else step
 
 
 def stall_s(c: Candidates, ph: Phases, per_step: Array) -> Array:
@@ -96,9 +119,10 @@ def _beside(c: Candidates, decode: StepTime, sequences: Array, token_s: Array) -
     """What decoding adds to a prompt step of a chunked engine, and the decode step it saves; else zero.
 
     The mixed step streams the weights once, computes the decode tokens like prompt tokens (`token_s` each) and
-    pays their attention; decoding requests gain a token in it.
+    pays their attention and their draft; decoding requests gain a step in it.
     """
-    added = decode.part_s("attention") + decode.part_s("host per sequence") + sequences * token_s
+    own = decode.part_s("attention") + decode.part_s("host per sequence") + decode.part_s("draft")
+    added = own + sequences * (c.draft_tokens + 1.0) * token_s
     return np.where(c.chunked, np.minimum(added, decode.seconds), 0.0), np.where(c.chunked, decode.seconds, 0.0)
 
 

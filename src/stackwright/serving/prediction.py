@@ -17,7 +17,9 @@ from stackwright.performance import (
     Layout,
     MemoryBudget,
     Part,
+    Speculation,
     check_layout,
+    check_speculation,
     kv_bytes_per_sequence,
     memory_budget,
 )
@@ -59,7 +61,8 @@ class Prediction:
     `decode_parts` and `prompt_parts` sum to `decode_step_s` and `prompt_step_s`; `waits` sum to the mean TTFT.
     `prompt_time_share`: share of engine time that prompts take.
     `memory`: bytes of the fullest chip by use. `notes` say what is extrapolated or unvalidated. `evidence`: the
-    measurements behind a calibrated prediction.
+    measurements behind a calibrated prediction. With `speculation` a decode step emits `acceptance_length` tokens
+    per sequence.
     """
 
     model: str
@@ -80,6 +83,8 @@ class Prediction:
     constants_status: str
     notes: tuple[str, ...]
     evidence: Evidence | None = None
+    speculation: Speculation | None = None
+    acceptance_length: float | None = None
 
 
 def serve(c: Candidates, w: Workload | Traffic, load: Array | None = None) -> Service:
@@ -181,6 +186,8 @@ def predict(
     Raises `InputError` when the layout is impossible, the model does not fit, or the rate cannot be sustained.
     """
     check_layout(candidate.layout, model, candidate.engine, candidate.chip)
+    if candidate.speculation is not None:
+        check_speculation(candidate.speculation, model)
     c = make_candidates(model, [candidate], constants)
     budget = memory_budget(c)
     check_fits(c, budget, workload, 0)
@@ -222,6 +229,8 @@ def predict(
         constants_status=constants.status,
         notes=_notes(c, behind, ph.fitting, ph.offered),
         evidence=behind,
+        speculation=candidate.speculation,
+        acceptance_length=float(c.emitted.flat[0]) if candidate.speculation else None,
     )
 
 
@@ -278,6 +287,12 @@ def _notes(c: Candidates, behind: Evidence | None, fitting: Array, offered: Arra
         if not has_factors(c.constants.calibration, c.contexts):
             notes.append("the record holds no held-out error: intervals come from the stated spread of the constants")
     notes.append("percentiles are a closed-form approximation, unvalidated until checked by simulation")
+    speculation = c.entries[0].speculation
+    if speculation is not None and speculation.acceptance_length is None:
+        notes.append(
+            f"acceptance length {float(c.emitted.flat[0]):.2f} comes from the constant draft_acceptance, fitted to "
+            "benchmarks of random tokens: give what your engine reports (--acceptance-length)"
+        )
     if chip.status not in ("shipping", "legacy"):
         notes.append(f"{chip.id} is {chip.status}: extrapolated from announced figures")
     if bool((fitting < offered).any()):
