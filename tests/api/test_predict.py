@@ -165,3 +165,19 @@ def test_a_binary_calibration_is_refused(tmp_path: Path) -> None:
     path.write_bytes(b"\xff\xfe\x00")
     with pytest.raises(InputError, match="record"):
         api.constants_from(path)
+
+
+def test_speculative_decoding_is_an_input_and_in_the_answer() -> None:
+    where = {"chip": "h200-sxm", "engine": "sglang", "n_chips": 8, "isl": 1024, "osl": 1024, "concurrency": 8}
+    plain = api.predict("deepseek-ai/DeepSeek-R1", **where)
+    drafted = api.predict("deepseek-ai/DeepSeek-R1", **where, speculative="mtp", draft_tokens=2, acceptance_length=2.2)
+    document = json.loads(json.dumps(api.explain_document(drafted), allow_nan=False))
+    assert document["speculation"] == {
+        "method": "mtp", "draft_tokens": 2, "acceptance_length": 2.2, "draft_cost": None
+    }  # fmt: skip
+    assert api.predict_document(plain)["speculation"] is None
+    assert drafted.metrics["tpot_mean_s"].value < plain.metrics["tpot_mean_s"].value
+    assert [p["name"] for p in document["decode_step"]["parts"]][-1] == "draft"
+    by_constant = api.predict("deepseek-ai/DeepSeek-R1", **where, speculative="mtp", draft_tokens=2)
+    assert any("--acceptance-length" in note for note in by_constant.notes)
+    assert not any("--acceptance-length" in note for note in drafted.notes)

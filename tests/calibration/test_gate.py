@@ -181,7 +181,7 @@ def test_cores_are_turned_into_chips():
 def test_hidden_speculation_is_recovered_from_a_matching_row():
     stated = [experts(id="none", source="b", speculative="none", tpot_stat="p50", tpot_s=0.0201)]
     stated += [experts(id="mtp", source="b", speculative="mtp", tpot_stat="p50", tpot_s=0.011)]
-    for tpot, flag, strict in ((0.02, "none", True), (0.0112, "mtp", False), (0.015, "", False)):
+    for tpot, flag, strict in ((0.02, "none", True), (0.0112, "mtp", True), (0.015, "", False)):
         found = gate([experts(tpot_s=tpot), *stated], CATALOG)
         assert found.kept[0].text["speculative"] == flag
         assert found.strict[0] is strict
@@ -195,7 +195,9 @@ def test_hidden_speculation_is_recovered_from_a_matching_row():
         (experts(), "hidden speculation"),
         (experts(speculative="unknown"), "hidden speculation"),
         (experts(engine="sglang"), ""),
-        (experts(engine="sglang", speculative="mtp2"), "speculation"),
+        (experts(engine="sglang", speculative="mtp2"), ""),
+        (experts(engine="sglang", speculative="medusa"), "speculation"),
+        (pools(engine="sglang", speculative="mtp2"), "speculation"),
         (pools(engine="sglang"), "hidden speculation"),
         (dense(engine="tensorrt-llm"), ""),
         (dense(router="dynamo 0.9.0"), "router"),

@@ -25,6 +25,13 @@ LONG = "9" * 400
         (["predict", "Qwen/Qwen3-8B", "--engine", "vllm"], "--chip is missing"),
         (["predict", "Qwen/Qwen3-8B", "--chip", "h100"], "--engine is missing"),
         (["predict", "Qwen/Qwen3-8B", "--out", "x.csv"], "--out belongs to --points"),
+        ([*POINT, "--concurrency", "4", "--draft-tokens", "2"], "belong to --speculative"),
+        ([*POINT, "--concurrency", "4", "--speculative", "ngram"], "needs --draft-tokens"),
+        ([*POINT, "--concurrency", "4", "--speculative", "mtp", "--draft-tokens", "1"], "no multi-token-prediction"),
+        (
+            [*POINT, "--concurrency", "4", "--speculative", "ngram", "--draft-tokens", "2", "--acceptance-length", "4"],
+            "not from 1 to 3",
+        ),
         (["validate"], "Missing option '--points'"),
         (["validate", "--points", "/no/such.csv"], "does not exist"),
         (["validate", "--points", "/"], "is a directory"),

@@ -18,7 +18,8 @@ from stackwright.serving.traffic import Traffic, stacked_traffic
 Array = NDArray[np.float64]
 
 METRICS = ("ttft", "tpot", "throughput")
-# TTFT repeats worse than TPOT (docs/calibration.md); throughput counts only where a row has no latencies.
+# TTFT repeats worse than TPOT (docs/calibration.md); throughput counts only where a row has no latencies. TTFT of
+# speculative rows teaches nothing: it does not depend on acceptance, and their recipes queue at limits of their own.
 WEIGHTS = {"ttft": 0.6, "tpot": 1.0, "throughput": 1.0}
 
 
@@ -101,6 +102,7 @@ def observe(points: Sequence[Point], constants: Constants) -> Observations:
     weights = np.repeat(np.array([[WEIGHTS[m]] for m in METRICS]), len(points), axis=1) * ~np.isnan(observed)
     median = np.array([p.measurement.text["ttft_stat"] == "p50" for p in points])
     drafts = np.array([p.candidate.speculation is not None for p in points])
+    weights[0, drafts] = 0.0
     kinds = [(flag, (median == flag) & (drafts == drafting)) for drafting in (False, True) for flag in (False, True)]
     blocks = [_block(points, np.nonzero(rows)[0], flag, plain) for flag, rows in kinds if rows.any()]
     entries = [plain.entries[name] for name in free]
