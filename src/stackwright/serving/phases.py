@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -52,7 +53,7 @@ def phases(c: Candidates, w: Workload | Traffic, offered: Array) -> Phases:
     """Phases for `offered` sequences per attention rank, shape broadcastable to (candidates, loads)."""
     t = traffic(w)
     context = np.asarray(t.decode_context)
-    fitting, running = _running(c, context, offered)
+    fitting, running = _running(c, t, offered)
     per_stage = np.maximum(running / c.pipeline, 1.0)
     decode = _decode_step(c, per_stage, context)
 
@@ -126,13 +127,25 @@ def _beside(c: Candidates, decode: StepTime, sequences: Array, token_s: Array) -
     return np.where(c.chunked, np.minimum(added, decode.seconds), 0.0), np.where(c.chunked, decode.seconds, 0.0)
 
 
-def _running(c: Candidates, context: Array, offered: Array) -> tuple[Array, Array]:
+def _running(c: Candidates, t: Traffic, offered: Array) -> tuple[Array, Array]:
     """Sequences that fit and sequences that run, per attention rank.
 
-    A smooth minimum of those present and those whose cache fits (cache use varies), cut at the engine's limit.
+    The mean of the smaller of those present and those whose cache fits, cut at the engine's limit. What fits varies
+    with the lengths and ages of the sequences: relative deviation sigma / sqrt(n), n of them, so that the smooth
+    minimum (1 + (present / fit)^p)^(-1/p) loses what a normal law loses at equality, 0.4 sigma / sqrt(n) = ln(2) / p.
     """
-    in_cache = kv_capacity_sequences(c, memory_budget(c), context)
-    p = c.constants.value("kv_limit_sharpness")
-    running = offered * (1.0 + (offered / np.maximum(in_cache, 1e-9)) ** p) ** (-1.0 / p)
+    in_cache = np.maximum(kv_capacity_sequences(c, memory_budget(c), np.asarray(t.decode_context)), 1e-9)
+    lowest, highest = (c.constants.value(f"kv_limit_sharpness{end}") for end in ("", "_limit"))
+    p = np.clip(math.log(2.0) / 0.4 * np.sqrt(np.maximum(in_cache, 1.0)) / cache_cv(t), lowest, highest)
+    running = offered * np.exp(-np.logaddexp(0.0, p * np.log(offered / in_cache)) / p)
     running = np.minimum(np.maximum(running, np.minimum(offered, 1.0)), offered)
     return np.minimum(in_cache, c.max_sequences), np.minimum(running, c.max_sequences)
+
+
+def cache_cv(t: Traffic) -> Array:
+    """Coefficient of variation of the cache of one running sequence: prompt plus a uniform share of its answer."""
+    prompt, answer = np.asarray(t.input_mean), np.asarray(t.output_mean)
+    answer2 = answer**2 * (1.0 + np.asarray(t.output_cv) ** 2)
+    variance = (prompt * np.asarray(t.input_cv)) ** 2 + answer2 / 3.0 - answer**2 / 4.0
+    cv: Array = np.sqrt(variance) / (prompt + answer / 2.0)
+    return cv
