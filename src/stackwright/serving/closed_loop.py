@@ -101,8 +101,10 @@ def closed_loop(c: Candidates, w: Workload | Traffic, concurrency: Array) -> Ser
         "other attention ranks": theta["attention_rank_wait_steps"] * np.where(c.shard.data > 1.0, tpot * emitted, 0.0),
         "start-up burst": share * (soonest + latest) / 2.0,
         "prompt queue": (1.0 - share) * queue,
+        "slot": theta["slot_wait_completions"] * np.minimum(others, 1.0) * cycle / ph.running,
         "cache wait": np.maximum(offered - ph.running, 0.0) / ph.running * cycle,
     }
+    waits["host"] = host_wait_s(c, t, offered * c.shard.data, sum(waits.values(), start=(osl - 1.0) * tpot))
     varying = ("start-up burst", "prompt queue")
     ttft = TtftDistribution(
         base=sum((s for k, s in waits.items() if k not in varying), start=np.zeros_like(tpot)),
@@ -127,6 +129,18 @@ def closed_loop(c: Candidates, w: Workload | Traffic, concurrency: Array) -> Ser
         waits=waits,
         stable=np.broadcast_to(ph.fitting >= 1.0, tpot.shape),
     )
+
+
+def host_wait_s(c: Candidates, t: Traffic, users: Array, alone_s: Array) -> Array:
+    """Seconds that requests queue for the host processes of a replica; `alone_s` is the residence without them.
+
+    Intake (HTTP, tokenise) and streaming serve one request after another, in s seconds each; `users` in a closed loop
+    stay at least `users` x s (asymptotic bound, Denning and Buzen 1978), joined smoothly with the residence.
+    """
+    each = np.maximum(c.theta["request_host_s"], c.theta["token_host_s"] * t.output_mean)
+    p = c.constants.value("host_limit_sharpness")
+    wait: Array = alone_s * np.expm1(np.logaddexp(0.0, p * np.log(users * each / alone_s)) / p)
+    return wait
 
 
 def tpot_sd(c: Candidates, t: Traffic, stall: Array, prompts: Array) -> Array:
