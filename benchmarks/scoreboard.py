@@ -93,7 +93,7 @@ def board(points: Path, sample: Path, hows: tuple[How, ...] = DEFAULT) -> Board:
     say = None if not sys.stderr.isatty() else lambda how, i, n: print(f"{how}: fold {i} of {n}", file=sys.stderr)
     found = cross_validations(data, constants, hows, say)
     only = Dataset(data.points, data.strict & _mask(data, (SILICON,)), (), (), catalog)
-    own = with_own_points(only, found["pair"], factors(found), OWN)
+    own = with_own_points(only, found["pair"], factors(found), constants, OWN)
     left = sum("disaggregated" in r.reason for r in data.refused)
     return Board(data, silicon, found, [set_of(p) for p in data.points], own, left)
 
