@@ -21,6 +21,7 @@ from stackwright.calibration.observations import METRICS
 from stackwright.calibration.points import Point, PointPrediction, Refusal, point_loads, predict_points, resolve_point
 from stackwright.calibration.score import measured, predicted_name
 from stackwright.catalog import Catalog
+from stackwright.errors import InputError
 from stackwright.llm import Model
 from stackwright.measure import Measurement
 from stackwright.performance import Constants, candidates
@@ -28,14 +29,15 @@ from stackwright.performance.calibration import Factor
 from stackwright.performance.candidates import context_of
 from stackwright.performance.own_points import Cell, Learnt, OwnPoints, cell_of, likeness
 from stackwright.serving.intervals import Z
-from stackwright.serving.own_correction import places
+from stackwright.serving.own_correction import places, shrunk
 from stackwright.serving.traffic import stacked_traffic
 
 Array = NDArray[np.float64]
+Rows = NDArray[np.intp]
 
 NOISE: Mapping[str, float] = {"ttft": 0.15, "tpot": 0.04}
 """Spread of ln of one point around what its neighbours say."""
-HUBER = 0.5
+HUBER = 0.3
 """Residual, in units of the noise, from which a point counts less."""
 LEAST_ROWS = 15
 _ROUNDS = 20
@@ -47,6 +49,14 @@ class OwnAnswer:
 
     cells: Mapping[Cell, OwnPoints]
     refused: tuple[Refusal, ...]
+
+
+@dataclass(frozen=True)
+class OwnScore:
+    """Rows predicted with own points: ln(predicted / measured), shape (3, m), and whether the interval held them."""
+
+    ratio: Array
+    inside: NDArray[np.bool_]
 
 
 def learn(where: Array, residual: Array, sd: float, noise: float) -> Learnt | None:
@@ -138,35 +148,51 @@ def with_own_points(
     constants: Constants,
     counts: Sequence[int],
     repeats: int = 10,
-) -> dict[int, Array]:
-    """ln(predicted / measured), shape (3, m), of rows predicted with k own points of the same cell, by k.
+) -> dict[int, OwnScore]:
+    """Scores of rows predicted with k own points of the same cell, by k.
 
     Cells have one harness and at least `LEAST_ROWS` strict rows; of each, k rows are drawn `repeats` times, and the
-    others of the cell are scored. Throughput follows by Little's law.
+    others of the cell are scored. `x` holds out what `factors` call an unseen pair.
     """
+    if not all({"pair_seen", "pair_unseen"} <= set(factors.get(metric, {})) for metric in METRICS):
+        raise InputError("scores with own points need cross-validations by pair and at random")
     cells: dict[tuple[str, ...], list[int]] = {}
     for i, p in enumerate(data.points):
         if data.strict[i]:
             cells.setdefault((*cell_of(context_of(p.model, p.candidate)), p.candidate.source), []).append(i)
-    where, residual, found = points_places(data.points, constants), x.residual, {}
+    where, found = points_places(data.points, constants), {}
     ttft, tpot = np.exp(x.predicted[:2])
     share = ttft / (ttft + (np.array([p.workload.output.mean for p in data.points]) - 1.0) * tpot)
-    sd = {metric: factors[metric]["pair_unseen"].sd_ln for metric in NOISE if "pair_unseen" in factors.get(metric, {})}
     for k in counts:
-        rng, ratios = np.random.default_rng(0), []
+        rng, drawn = np.random.default_rng(0), []
         for _ in range(repeats):
-            for _, members in sorted(cells.items()):
-                if len(members) < LEAST_ROWS:
-                    continue
+            for members in (rows for _, rows in sorted(cells.items()) if len(rows) >= LEAST_ROWS):
                 own = rng.choice(members, k, replace=False)
                 rest = np.setdiff1d(members, own)
-                factor = np.zeros((len(METRICS), len(rest)))
-                for metric in sd:
-                    m = METRICS.index(metric)
-                    learnt = learn(where[own], residual[m, own], sd[metric], NOISE[metric])
-                    if learnt is not None:
-                        factor[m] = learnt.at(where[rest])[0]
-                factor[2] = -np.log(share[rest] * np.exp(factor[0]) + (1.0 - share[rest]) * np.exp(factor[1]))
-                ratios.append(factor - residual[:, rest])
-        found[k] = np.hstack(ratios) if ratios else np.zeros((len(METRICS), 0))
+                drawn.append(_scored(where, x.residual, share, factors, own, rest))
+        empty = np.zeros((len(METRICS), 0))
+        parts = zip(*drawn, strict=True) if drawn else ([empty], [empty.astype(bool)])
+        found[k] = OwnScore(*(np.hstack(list(part)) for part in parts))
     return found
+
+
+def _scored(
+    where: Array, residual: Array, share: Array, factors: Mapping[str, Mapping[str, Factor]], own: Rows, rest: Rows
+) -> tuple[Array, NDArray[np.bool_]]:
+    """Ratios and coverage of the rows `rest` of a cell given the rows `own`; `share`: of TTFT in E2E."""
+    factor, left = np.zeros((len(METRICS), len(rest))), np.ones((len(METRICS), len(rest)))
+    for m, metric in enumerate(METRICS[:2]):
+        sd = factors[metric]["pair_unseen"].sd_ln
+        learnt = learn(where[own], residual[m, own], sd, NOISE[metric])
+        if learnt is not None:
+            factor[m], left[m] = learnt.at(where[rest])
+    mix = np.array([share[rest], 1.0 - share[rest]])
+    factor[2] = -np.log((mix * np.exp(factor[:2])).sum(axis=0))
+    left[2] = (mix * left[:2]).sum(axis=0)
+    missed = residual[:, rest] - factor
+    inside = np.zeros(missed.shape, dtype=bool)
+    for m, metric in enumerate(METRICS):
+        far, near = factors[metric]["pair_unseen"], factors[metric]["pair_seen"]
+        low, high = shrunk(far.low, far.high, left[m], near.low, near.high)
+        inside[m] = (low <= missed[m]) & (missed[m] <= high)
+    return -missed, inside

@@ -83,7 +83,7 @@ def narrowed(u: Uncertain, c: Candidates, t: Traffic, load: Array) -> Uncertain:
     for name, (low, high) in u.ends.items():
         kind = name.split("_")[0]
         left = {"ttft": f.ttft_left, "tpot": f.tpot_left, "e2e": both}.get(kind, both if name in _RATES else None)
-        ends[name] = (low, high) if left is None else _shrunk(low, high, left, *_floor(c, kind))
+        ends[name] = (low, high) if left is None else shrunk(low, high, left, *_floor(c, kind))
     return replace(u, ends=ends)
 
 
@@ -99,7 +99,10 @@ def own_words(c: Candidates, t: Traffic, load: Array) -> str:
     )
 
 
-def _shrunk(low: Array, high: Array, left: Array, floor_low: float, floor_high: float) -> tuple[Array, Array]:
+def shrunk(
+    low: Array | float, high: Array | float, left: Array, floor_low: float, floor_high: float
+) -> tuple[Array, Array]:
+    """Ends of ln with the share `left` of their spread, no nearer than the floor (<= 0 <=), no farther than before."""
     return np.maximum(low, np.minimum(low * left, floor_low)), np.minimum(high, np.maximum(high * left, floor_high))
 
 
