@@ -97,14 +97,19 @@ def test_rows_of_other_cells_are_left_out(table: Any) -> None:
     alone = point(own=here)
     mixed = point(own=table(slower(1.3), row(9, 9, chip="h200-sxm"), row(9, 9, precision="fp8"), row(1, 1, "nope")))
     assert mixed.metrics == alone.metrics
-    assert "--own: 2 rows left out, another engine, chip, network or weight precision" in mixed.notes
+    assert "--own: 2 rows left out, another engine, chip, network, weight precision or draft" in mixed.notes
     assert any(n.startswith("--own: 1 row left out, unknown chip 'nope'") for n in mixed.notes)
+
+
+def test_points_without_a_draft_say_nothing_of_one(table: Any) -> None:
+    with pytest.raises(InputError, match="asked is vllm h100-sxm Qwen/Qwen3-8B bf16 ngram 3"):
+        point(own=table(slower(1.3)), speculative="ngram", draft_tokens=3)
 
 
 def test_a_measured_pair_is_the_floor(table: Any) -> None:
     wide, near = Factor(-0.5, 0.6, 50), Factor(-0.2, 0.3, 50)
     by = {"pair_seen": near, "pair_unseen": wide, "model_unseen": wide, "chip_unseen": wide, "unseen": wide}
-    record = Calibration(1, "", "", 0, {}, {}, {m: by for m in ("ttft", "tpot", "throughput")}, 0.0)
+    record = Calibration(1, "", "", 0, {}, {}, dict.fromkeys(("ttft", "tpot", "throughput"), by), 0.0)
     calibrated = replace(prior_constants(), calibration=record)
     plain = point(constants=calibrated)
     found = point(constants=calibrated, own=table(*[slower(1.0)] * 30))

@@ -10,7 +10,7 @@ from stackwright.calibration.fewshot import OwnAnswer, own_points
 from stackwright.catalog import Catalog
 from stackwright.errors import InputError
 from stackwright.performance import Constants
-from stackwright.performance.own_points import Cell
+from stackwright.performance.own_points import Cell, cell_words
 
 MOST = 50
 
@@ -31,18 +31,20 @@ def with_own(
     reasons = Counter(r.reason for r in found.refused)
     if not kept:
         raise InputError(
-            f"--own: none of {_rows(len(rows))} corrects this: {_why(found, ' '.join(cell or (network,)))}"
+            f"--own: none of {_rows(len(rows))} corrects this: {_why(found, cell_words(cell) if cell else network)}"
         )
     for key, own in kept.items():
         if own.n > MOST:
             raise InputError(
-                f"--own: {own.n} rows of {_named(key)}, at most {MOST}: fit a record on them "
+                f"--own: {own.n} rows of {cell_words(key)}, at most {MOST}: fit a record on them "
                 "(stackwright calibrate --points FILE --out record.json) and give it as --calibration"
             )
-    said = [] if cell else [f"corrected by own points: {', '.join(f'{o.n} of {_named(k)}' for k, o in kept.items())}"]
+    said = (
+        [] if cell else [f"corrected by own points: {', '.join(f'{o.n} of {cell_words(k)}' for k, o in kept.items())}"]
+    )
     others = sum(own.n for key, own in found.cells.items() if key not in kept)
     if others:
-        what = "another engine, chip, network or weight precision" if cell else "another network"
+        what = "another engine, chip, network, weight precision or draft" if cell else "another network"
         said.append(f"--own: {_rows(others)} left out, {what}")
     said += [f"--own: {_rows(n)} left out, {reason}" for reason, n in reasons.most_common()]
     return replace(constants, own=kept), tuple(said)
@@ -50,12 +52,8 @@ def with_own(
 
 def _why(found: OwnAnswer, asked: str) -> str:
     if found.cells:
-        return f"they are of {'; '.join(map(_named, list(found.cells)[:3]))}, asked is {asked}"
+        return f"they are of {'; '.join(map(cell_words, list(found.cells)[:3]))}, asked is {asked}"
     return Counter(r.reason for r in found.refused).most_common(1)[0][0]
-
-
-def _named(cell: Cell) -> str:
-    return " ".join(cell)
 
 
 def _rows(n: int) -> str:

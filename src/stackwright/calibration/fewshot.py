@@ -91,7 +91,7 @@ def own_points(rows: Sequence[Measurement], catalog: Catalog, constants: Constan
         if not found:
             refused.append(Refusal(answer.measurement, "states neither TTFT nor TPOT, nor users and throughput"))
             continue
-        cells.setdefault(cell_of(context_of(point.model, point.candidate)), []).append((point, found))
+        cells.setdefault(_cell(point), []).append((point, found))
     learnt = {}
     for cell, members in cells.items():
         where = points_places([p for p, _ in members], constants)
@@ -117,6 +117,10 @@ def points_places(points: Sequence[Point], constants: Constants) -> Array:
             t = stacked_traffic([p.workload for p in chosen])
             found[rows] = places(c, t, point_loads(c, t, chosen))[:, 0]
     return found
+
+
+def _cell(p: Point) -> Cell:
+    return cell_of(context_of(p.model, p.candidate), p.candidate.speculation)
 
 
 def _residuals(p: PointPrediction, point: Point) -> dict[str, tuple[float, float]]:
@@ -159,7 +163,7 @@ def with_own_points(
     cells: dict[tuple[str, ...], list[int]] = {}
     for i, p in enumerate(data.points):
         if data.strict[i]:
-            cells.setdefault((*cell_of(context_of(p.model, p.candidate)), p.candidate.source), []).append(i)
+            cells.setdefault((*_cell(p), p.candidate.source), []).append(i)
     where, found = points_places(data.points, constants), {}
     ttft, tpot = np.exp(x.predicted[:2])
     share = ttft / (ttft + (np.array([p.workload.output.mean for p in data.points]) - 1.0) * tpot)

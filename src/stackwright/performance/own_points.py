@@ -1,6 +1,6 @@
 r"""What a few measurements of one's own add to the record: a factor on TTFT and TPOT, and how far it is known.
 
-ln(measured / predicted) of one cell (engine, chip, network, weight precision) is a Gaussian process over its
+ln(measured / predicted) of one cell (engine, chip, network, weight precision, draft) is a Gaussian process over its
 operating points (Rasmussen and Williams, Gaussian Processes for Machine Learning, 2006, eq. 2.25 and 2.26):
 
 .. math:: k(a,b) = \frac{s^2}{4}\,(1 + e^{-|w_a - w_b|^2 / 2\ell^2})\,(1 + e^{-|l_a - l_b|^2 / 2}),\quad \ell = 1.5
@@ -20,9 +20,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stackwright.performance.calibration import Context
+from stackwright.performance.speculation import Speculation
 
 Array = NDArray[np.float64]
-Cell = tuple[str, str, str, str]
+Cell = tuple[str, str, str, str, str]
 
 FEATURES = ("users", "input", "output", "n_chips", "ep", "attention_dp", "pp")
 """What tells two operating points of a cell apart; all in ln."""
@@ -30,9 +31,15 @@ LENGTHS = np.array([1.5, 1.5, 1.5, 1.0, 1.0, 1.0, 1.0])
 _WORK = 3
 
 
-def cell_of(context: Context) -> Cell:
-    """The cell in which one's own points count: engine, chip, network, weight precision."""
-    return context.engine, context.chip, context.network, context.precision
+def cell_of(context: Context, speculation: Speculation | None) -> Cell:
+    """The cell in which one's own points count: engine, chip, network, weight precision, draft ('' without one)."""
+    draft = f"{speculation.method} {speculation.draft_tokens}" if speculation else ""
+    return context.engine, context.chip, context.network, context.precision, draft
+
+
+def cell_words(cell: Cell) -> str:
+    """A cell for people."""
+    return " ".join(part for part in cell if part)
 
 
 def likeness(a: Array, b: Array) -> Array:

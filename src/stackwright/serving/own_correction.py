@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stackwright.performance import Candidates
-from stackwright.performance.own_points import cell_of
+from stackwright.performance.own_points import Cell, cell_of, cell_words
 from stackwright.serving.intervals import Metrics, Uncertain
 from stackwright.serving.traffic import Traffic
 
@@ -44,7 +44,7 @@ def places(c: Candidates, t: Traffic, load: Array) -> Array:
 
 def factors(c: Candidates, t: Traffic, load: Array) -> Factors | None:
     """What own points say of candidates at `load` (users, or decoding sequences of an open loop); None if nothing."""
-    own = [c.constants.own.get(cell_of(x)) for x in c.contexts]
+    own = [c.constants.own.get(cell) for cell in _cells(c)] if c.constants.own else []
     if not any(own):
         return None
     where = places(c, t, np.asarray(load, dtype=float))
@@ -58,7 +58,7 @@ def factors(c: Candidates, t: Traffic, load: Array) -> Factors | None:
 
 def corrected(metrics: dict[str, Array], c: Candidates, t: Traffic, load: Array) -> dict[str, Array]:
     """Metrics with own points taken into account; without any for these candidates, as they are."""
-    f = factors(c, t, load) if c.constants.own else None
+    f = factors(c, t, load)
     if f is None:
         return metrics
     e2e = _of_e2e(f.ttft, f.tpot, _ttft_share(metrics))
@@ -75,7 +75,7 @@ def narrowed(u: Uncertain, c: Candidates, t: Traffic, load: Array) -> Uncertain:
 
     Values are corrected already. Energy keeps its interval.
     """
-    f = factors(c, t, load) if c.constants.own else None
+    f = factors(c, t, load)
     if f is None:
         return u
     both = _of_e2e(f.ttft_left, f.tpot_left, _ttft_share(u.value))
@@ -89,12 +89,13 @@ def narrowed(u: Uncertain, c: Candidates, t: Traffic, load: Array) -> Uncertain:
 
 def own_words(c: Candidates, t: Traffic, load: Array) -> str:
     """One line for people on the first candidate: how many points, and what they do to the means; '' without any."""
-    own, f = c.constants.own.get(cell_of(c.contexts[0])), factors(c, t, load)
+    cell = _cells(c)[0]
+    own, f = c.constants.own.get(cell), factors(c, t, load)
     if own is None or f is None:
         return ""
     said = [f"{metric.upper()} x{float(getattr(f, metric).flat[0]):.2f}" for metric in ("ttft", "tpot")]
     return (
-        f"corrected by {own.n} own point{'s' if own.n > 1 else ''} of {' '.join(cell_of(c.contexts[0]))}: "
+        f"corrected by {own.n} own point{'s' if own.n > 1 else ''} of {cell_words(cell)}: "
         f"{', '.join(said)} here, intervals narrowed"
     )
 
@@ -104,6 +105,10 @@ def shrunk(
 ) -> tuple[Array, Array]:
     """Ends of ln with the share `left` of their spread, no nearer than the floor (<= 0 <=), no farther than before."""
     return np.maximum(low, np.minimum(low * left, floor_low)), np.minimum(high, np.maximum(high * left, floor_high))
+
+
+def _cells(c: Candidates) -> list[Cell]:
+    return [cell_of(context, entry.speculation) for context, entry in zip(c.contexts, c.entries, strict=True)]
 
 
 def _floor(c: Candidates, kind: str) -> tuple[float, float]:
