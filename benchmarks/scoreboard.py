@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from stackwright.calibration.conformal import covered, factors
 from stackwright.calibration.crossval import DEFAULT, OutOfFold
 from stackwright.calibration.dataset import Dataset, dataset
-from stackwright.calibration.fewshot import with_own_points
+from stackwright.calibration.fewshot import OwnScore, with_own_points
 from stackwright.calibration.groups import How, same_run
 from stackwright.calibration.observations import METRICS
 from stackwright.calibration.record import cross_validations, newest, sources
@@ -82,7 +82,7 @@ class Board:
     silicon: list[Measurement]
     found: dict[How, OutOfFold]
     sets: list[str]
-    own: dict[int, Array]
+    own: dict[int, OwnScore]
     disaggregated: int
 
 
@@ -93,7 +93,7 @@ def board(points: Path, sample: Path, hows: tuple[How, ...] = DEFAULT) -> Board:
     say = None if not sys.stderr.isatty() else lambda how, i, n: print(f"{how}: fold {i} of {n}", file=sys.stderr)
     found = cross_validations(data, constants, hows, say)
     only = Dataset(data.points, data.strict & _mask(data, (SILICON,)), (), (), catalog)
-    own = with_own_points(only, found["pair"], factors(found), OWN)
+    own = with_own_points(only, found["pair"], factors(found), constants, OWN)
     left = sum("disaggregated" in r.reason for r in data.refused)
     return Board(data, silicon, found, [set_of(p) for p in data.points], own, left)
 
@@ -119,8 +119,8 @@ def target_table(b: Board) -> list[Document]:
         x, mask = b.found[row.how], np.array([s in row.sets for s in b.sets])
         entry: Document = {"row": row.name, "how": row.how, "targets": row.targets}
         if row.own:
-            ratio = b.own[row.own]
-            scores = {metric: score_of(np.exp(ratio[m])) for m, metric in enumerate(METRICS)}
+            own = b.own[row.own]
+            scores = {metric: score_of(np.exp(own.ratio[m]), own.inside[m]) for m, metric in enumerate(METRICS)}
             entry["strict"] = {
                 k: {n: round(v, 2) if isinstance(v, float) else v for n, v in s.__dict__.items()}
                 for k, s in scores.items()
@@ -199,7 +199,7 @@ def summary(b: Board) -> Document:
             }
             for how, x in b.found.items()
         },
-        "own_points": {str(k): _own(ratio) for k, ratio in b.own.items()},
+        "own_points": {str(k): _own(own) for k, own in b.own.items()},
         "factors": {
             metric: {s: [round(math.exp(f.low), 3), round(math.exp(f.high), 3), f.n] for s, f in by.items()}
             for metric, by in factors(b.found).items()
@@ -208,12 +208,12 @@ def summary(b: Board) -> Document:
     }
 
 
-def _own(ratio: Array) -> Document:
+def _own(own: OwnScore) -> Document:
     found = {}
     for m, metric in enumerate(METRICS):
-        s = score_of(np.exp(ratio[m]))
+        s = score_of(np.exp(own.ratio[m]), own.inside[m])
         if s is not None:
-            found[metric] = {"n": s.n, "mape_pct": round(s.mape_pct, 2), "median_ape_pct": round(s.median_ape_pct, 2)}
+            found[metric] = {k: round(v, 2) if isinstance(v, float) else v for k, v in s.__dict__.items()}
     return found
 
 
@@ -312,9 +312,13 @@ def page(b: Board, d: Document) -> str:
         "Silicon sample, strict rows, unseen pair, then k points of the same engine, chip, model and precision "
         "(10 draws; the points given are not scored).",
         "",
-        "| own points | TPOT | TTFT |",
-        "|---|---|---|",
-        *(f"| {k} | {_pair(s.get('tpot'))} | {_pair(s.get('ttft'))} |" for k, s in d["own_points"].items()),
+        "| own points | TPOT | TTFT | tokens/s/chip | coverage: TPOT, TTFT, tokens/s |",
+        "|---|---|---|---|---|",
+        *(
+            f"| {k} | {' | '.join(_pair(s.get(m)) for m in kinds)} | {', '.join(_cover(s.get(m)) for m in kinds)} |"
+            for kinds in [("tpot", "ttft", "throughput")]
+            for k, s in d["own_points"].items()
+        ),
         "",
         *_peer_lines(d["peer"]),
         "## Predicted against measured",

@@ -166,3 +166,14 @@ def test_a_bug_is_called_one(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> N
     monkeypatch.setenv("STACKWRIGHT_DEBUG", "1")
     with pytest.raises(ZeroDivisionError):
         shell(*PLAN)
+
+
+def test_own_measurements(shell: Shell, tmp_path: Path) -> None:
+    file, missing = tmp_path / "own.csv", tmp_path / "none.csv"
+    file.write_text("chip,n_chips,model,engine,isl,osl\nh200-sxm,1,Qwen/Qwen3-8B,vllm,1024,256\n")
+    point = [*POINT, "--concurrency", "16", "--own"]
+    assert "does not exist" in shell.refused(*point, str(missing))
+    assert "--own: none of 1 row corrects this: states neither" in shell.refused(*point, str(file))
+    assert "--own: none of 1 row corrects this" in shell.refused(*PLAN, "--own", str(file))
+    table = ["predict", "--points", str(file), "--out", str(tmp_path / "o.csv"), "--own", str(file)]
+    assert "--own and --points contradict" in shell.refused(*table)

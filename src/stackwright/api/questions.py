@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from stackwright import planner
 from stackwright.api.explanation import explain_document
+from stackwright.api.own import with_own
+from stackwright.api.validation import Files
 from stackwright.catalog import Catalog, ModelEntry, load_catalog
 from stackwright.catalog.yaml_files import KINDS, list_files
 from stackwright.errors import InputError
 from stackwright.llm import Model
 from stackwright.performance import Candidate, Constants, Layout, Speculation, load_constants
+from stackwright.performance.candidates import context_of
+from stackwright.performance.own_points import cell_of
 from stackwright.planner import DEFAULT_CONTRACTS, DEFAULT_SLO, Answer, Question, resolve_model
 from stackwright.planner.compare import read_stack
 from stackwright.planner.question import Grouping, Objective
@@ -49,6 +54,7 @@ def plan(
     max_usd_per_hour: float | None = None,
     max_chips: int | None = None,
     compare: str | Path | None = None,
+    own: Files = (),
     data_dir: str | Path | None = None,
     catalog: Catalog | None = None,
     constants: Constants | None = None,
@@ -56,7 +62,9 @@ def plan(
     """Rank the stacks that serve `model` under this traffic and promise.
 
     Times in seconds, `rate` in requests/s for the whole deployment, `concurrency` in users. With neither `ttft` nor
-    `tpot` the default promise applies (p95 TTFT 0.45 s, TPOT 0.04 s). Raises `InputError` with one line to act on.
+    `tpot` the default promise applies (p95 TTFT 0.45 s, TPOT 0.04 s). `own`: tables of own measurements, which
+    correct the stacks of the same engine, chip, network and weight precision. Raises `InputError` with one line to
+    act on.
     """
     question = Question(
         model=model,
@@ -78,7 +86,10 @@ def plan(
     )
     facts = catalog or load_catalog()
     today = read_stack(Path(compare), facts) if compare else None
-    return planner.plan(question, facts, constants or load_constants(), today)
+    architecture, _ = resolve_model(model, facts)
+    record, said = with_own(constants or load_constants(), own, facts, architecture.network or architecture.id)
+    answer = planner.plan(question, facts, record, today)
+    return replace(answer, assumptions=(*answer.assumptions, *said))
 
 
 def predict(
@@ -105,6 +116,7 @@ def predict(
     rate: float | None = None,
     concurrency: float | None = None,
     rounds: float | None = None,
+    own: Files = (),
     data_dir: str | Path | None = None,
     catalog: Catalog | None = None,
     constants: Constants | None = None,
@@ -115,6 +127,8 @@ def predict(
     (users), unless the workload has a load of its own. `tp` defaults to the chips that `pp` and `attention_dp`
     leave; the precision to the published one. `speculative` names a method of speculative decoding (mtp, eagle,
     ngram, draft-model), with `draft_tokens` per step and the `acceptance_length` that the engine reports.
+    `own`: tables of own measurements (1 to 50 rows of the same engine, chip, network, weight precision and draft),
+    which correct the prediction and narrow its intervals.
     """
     facts = catalog or load_catalog()
     architecture, entry = resolve_model(model, facts)
@@ -141,7 +155,10 @@ def predict(
         )
     speculation = speculation_given(speculative, draft_tokens, acceptance_length, draft_cost)
     candidate = Candidate(engine_record, chip_record, layout, speculation=speculation)
-    return predict_point(architecture, candidate, traffic, constants or load_constants())
+    cell = cell_of(context_of(architecture, candidate), speculation)
+    record, said = with_own(constants or load_constants(), own, facts, cell[2], cell)
+    found = predict_point(architecture, candidate, traffic, record)
+    return replace(found, notes=(*found.notes, *said))
 
 
 def speculation_given(

@@ -1,10 +1,10 @@
-r"""A few measurements of one's own: a robust correction on top of the record, shrunk to it.
+r"""A few measurements of one's own: learnt per cell, as a factor on what the record predicts.
 
-.. math:: \ln y = \ln \hat y + b_0 + b_1 \ln\frac{users}{16} + b_2 \ln\frac{chips}{8} + b_3 \ln\frac{input}{1024}
-
-with :math:`b_0 \sim N(0, s^2)` and slopes :math:`N(0, (0.3 s)^2)`, s being what the record misses at its support level,
-and residuals with the spread that one point has where the pair is known; a point further off than that counts less
-(Huber). So no point moves nothing, one point moves the offset, and slopes need points that differ.
+The law is that of `performance/own_points.py`; its numbers (there `LENGTHS` and the halves, here `NOISE` and `HUBER`)
+were chosen on half of the cells of the silicon sample, out of fold, and scored on the other half
+(docs/calibration.md). A point that disagrees with the others counts less (Huber weights on its residual): in TTFT
+outliers of a factor of 2 and more are common, and with one point nothing tells them from the truth but their size.
+So no point moves nothing, one point moves its neighbourhood, and many points are followed.
 """
 
 from __future__ import annotations
@@ -18,102 +18,185 @@ from numpy.typing import NDArray
 from stackwright.calibration.crossval import OutOfFold
 from stackwright.calibration.dataset import Dataset
 from stackwright.calibration.observations import METRICS
-from stackwright.calibration.points import Point
-from stackwright.performance.calibration import Calibration, Factor, Support
+from stackwright.calibration.points import Point, PointPrediction, Refusal, point_loads, predict_points, resolve_point
+from stackwright.calibration.score import measured, predicted_name
+from stackwright.catalog import Catalog
+from stackwright.errors import InputError
+from stackwright.llm import Model
+from stackwright.measure import Measurement
+from stackwright.performance import Constants, candidates
+from stackwright.performance.calibration import Factor
+from stackwright.performance.candidates import context_of
+from stackwright.performance.own_points import Cell, Learnt, OwnPoints, cell_of, likeness
+from stackwright.serving.intervals import Z
+from stackwright.serving.own_correction import places, shrunk
+from stackwright.serving.traffic import stacked_traffic
 
 Array = NDArray[np.float64]
+Rows = NDArray[np.intp]
 
-SLOPE_SHARE = 0.3
+NOISE: Mapping[str, float] = {"ttft": 0.15, "tpot": 0.04}
+"""Spread of ln of one point around what its neighbours say."""
+HUBER = 0.3
+"""Residual, in units of the noise, from which a point counts less."""
 LEAST_ROWS = 15
-_REFERENCE = (16.0, 8.0, 1024.0)
-_HUBER = 0.7
 _ROUNDS = 20
 
 
 @dataclass(frozen=True)
-class Correction:
-    """Coefficients (offset, slopes in ln users, ln chips, ln input tokens) by metric, from `n` own points."""
+class OwnAnswer:
+    """Own points by cell, and the rows that teach nothing with their reasons."""
 
-    coefficients: Mapping[str, Array]
-    n: int
-
-    def factor(self, metric: str, users: float, chips: float, input_tokens: float) -> float:
-        """What to multiply the prediction of a metric with at one operating point."""
-        b = self.coefficients.get(metric)
-        return 1.0 if b is None else float(np.exp(b @ _row(users, chips, input_tokens)))
+    cells: Mapping[Cell, OwnPoints]
+    refused: tuple[Refusal, ...]
 
 
-def design(points: Sequence[Point]) -> Array:
-    """Rows of the regression, shape (n, 4)."""
-    rows = [_row(p.workload.concurrency or 1.0, p.candidate.layout.n_chips, p.workload.input.mean) for p in points]
-    return np.array(rows).reshape(-1, 4)
+@dataclass(frozen=True)
+class OwnScore:
+    """Rows predicted with own points: ln(predicted / measured), shape (3, m), and whether the interval held them."""
+
+    ratio: Array
+    inside: NDArray[np.bool_]
 
 
-def own_correction(x: Array, residual: Array, sd: float, noise: float) -> Array:
-    """Coefficients (4,) of ln(measured / predicted), shape (n,), on `x` (n, 4); NaN residuals count nothing.
+def learn(where: Array, residual: Array, sd: float, noise: float) -> Learnt | None:
+    """What ln(measured / predicted), shape (n,), at places (n, 7) says; NaN residuals count nothing.
 
-    `sd` is the spread of the offset before any own point, `noise` that of one point around a known offset.
+    `sd` is what the record misses without own points, `noise` the spread of one point. None where nothing is known.
     """
     known = np.isfinite(residual)
-    x, r = x[known], residual[known]
-    penalty = np.diag((noise / (sd * np.array([1.0, SLOPE_SHARE, SLOPE_SHARE, SLOPE_SHARE]))) ** 2)
-    b: Array = np.zeros(4)
+    where, r = where[known], residual[known]
     if not len(r):
-        return b
-    weight = np.ones(len(r))
+        return None
+    alike, ratio, weight, precision = likeness(where, where), (noise / sd) ** 2, np.ones(len(r)), np.eye(len(r))
     for _ in range(_ROUNDS):
-        b = np.asarray(np.linalg.solve((x.T * weight) @ x + penalty, (x.T * weight) @ r), dtype=np.float64)
-        weight = np.minimum(1.0, _HUBER * noise / np.maximum(np.abs(r - x @ b), 1e-12))
-    return b
+        precision = np.asarray(np.linalg.inv(alike + np.diag(ratio / weight)), dtype=np.float64)
+        left = np.abs(r - alike @ precision @ r)
+        weight = np.minimum(1.0, HUBER * noise / np.maximum(left, 1e-12))
+    return Learnt(where, precision @ r, precision, sd, noise)
 
 
-def correction(points: Sequence[Point], residuals: Mapping[str, Array], record: Calibration, at: Support) -> Correction:
-    """The correction that own points give to a record; `residuals` are ln(measured / predicted) by metric.
+def own_points(rows: Sequence[Measurement], catalog: Catalog, constants: Constants) -> OwnAnswer:
+    """What measured rows say on top of `constants`, cell by cell.
 
-    Metrics without factors in the record stay as they are.
+    What the record misses without them is read off its own intervals, measured or of the constants' stated spread.
     """
-    x = design(points)
+    answers = predict_points(rows, catalog, constants)
+    refused = [a for a in answers if isinstance(a, Refusal)]
+    models: dict[str, Model] = {}
+    cells: dict[Cell, list[tuple[Point, Mapping[str, tuple[float, float]]]]] = {}
+    for answer in (a for a in answers if isinstance(a, PointPrediction)):
+        point = resolve_point(answer.measurement, catalog, models)
+        found = _residuals(answer, point)
+        if not found:
+            refused.append(Refusal(answer.measurement, "states neither TTFT nor TPOT, nor users and throughput"))
+            continue
+        cells.setdefault(_cell(point), []).append((point, found))
+    learnt = {}
+    for cell, members in cells.items():
+        where = points_places([p for p, _ in members], constants)
+        metrics = {}
+        for metric, noise in NOISE.items():
+            nothing = (np.nan, np.nan)
+            residual, sd = np.array([f.get(metric, nothing) for _, f in members]).T
+            one = learn(where, residual, float(np.nanmedian(sd)), noise) if np.isfinite(residual).any() else None
+            if one is not None:
+                metrics[metric] = one
+        learnt[cell] = OwnPoints(len(members), metrics)
+    return OwnAnswer(learnt, tuple(refused))
+
+
+def points_places(points: Sequence[Point], constants: Constants) -> Array:
+    """Where points lie, shape (n, 7), as the correction compares them."""
+    found = np.zeros((len(points), 7))
+    for closed in (True, False):
+        rows = [i for i, p in enumerate(points) if (p.workload.rate_per_s is None) == closed]
+        if rows:
+            chosen = [points[i] for i in rows]
+            c = candidates([p.model for p in chosen], [p.candidate for p in chosen], constants)
+            t = stacked_traffic([p.workload for p in chosen])
+            found[rows] = places(c, t, point_loads(c, t, chosen))[:, 0]
+    return found
+
+
+def _cell(p: Point) -> Cell:
+    return cell_of(context_of(p.model, p.candidate), p.candidate.speculation)
+
+
+def _residuals(p: PointPrediction, point: Point) -> dict[str, tuple[float, float]]:
+    """ln(measured / predicted) of TTFT and TPOT, each with the spread that the prediction's interval states.
+
+    TPOT that is not measured follows from throughput and users by Little's law, with TTFT as measured or predicted.
+    """
+    m, output = p.measurement, point.workload.output.mean
+    true = {metric: measured(m, metric) for metric in NOISE}
+    tokens, users = m.number("output_tokens_per_s_per_chip"), m.number("concurrency")
+    if output < 2.0:
+        true["tpot"] = None
+    elif true["tpot"] is None and tokens and users and point.workload.rate_per_s is None:
+        e2e = users * output / (tokens * point.candidate.layout.n_chips)
+        true["tpot"] = max(e2e - (true["ttft"] or p.metrics["ttft_mean_s"][0]), 0.0) / (output - 1.0)
     found = {}
-    for metric, residual in residuals.items():
-        by = record.factors.get(metric, {})
-        if at in by and "pair_seen" in by:
-            found[metric] = own_correction(x, residual, by[at].sd_ln, by["pair_seen"].sd_ln)
-    return Correction(found, len(points))
-
-
-def _row(users: float, chips: float, input_tokens: float) -> Array:
-    return np.array([1.0, *(np.log(v / ref) for v, ref in zip((users, chips, input_tokens), _REFERENCE, strict=True))])
+    for metric, value in true.items():
+        if value:
+            predicted, low, high = p.metrics[predicted_name(m, metric)]
+            sd = float(np.log(high / low) / (2.0 * Z))
+            found[metric] = float(np.log(value / predicted)), max(sd, NOISE[metric])
+    return found
 
 
 def with_own_points(
-    data: Dataset, x: OutOfFold, factors: Mapping[str, Mapping[str, Factor]], counts: Sequence[int], repeats: int = 10
-) -> dict[int, Array]:
-    """ln(predicted / measured), shape (3, m), of rows predicted with k own points of the same cell, by k.
+    data: Dataset,
+    x: OutOfFold,
+    factors: Mapping[str, Mapping[str, Factor]],
+    constants: Constants,
+    counts: Sequence[int],
+    repeats: int = 10,
+) -> dict[int, OwnScore]:
+    """Scores of rows predicted with k own points of the same cell, by k.
 
-    A cell is (engine, chip, network, weight precision, harness) with at least `LEAST_ROWS` strict rows; of each, k
-    rows are drawn `repeats` times, and the others of the cell are scored.
+    Cells have one harness and at least `LEAST_ROWS` strict rows; of each, k rows are drawn `repeats` times, and the
+    others of the cell are scored. `x` holds out what `factors` call an unseen pair.
     """
+    if not all({"pair_seen", "pair_unseen"} <= set(factors.get(metric, {})) for metric in METRICS):
+        raise InputError("scores with own points need cross-validations by pair and at random")
     cells: dict[tuple[str, ...], list[int]] = {}
     for i, p in enumerate(data.points):
-        c = p.candidate
         if data.strict[i]:
-            key = (c.engine.id, c.chip.id, p.model.network or p.model.id, c.layout.weight_precision, c.source)
-            cells.setdefault(key, []).append(i)
-    rows, residual, found = design(data.points), x.residual, {}
+            cells.setdefault((*_cell(p), p.candidate.source), []).append(i)
+    where, found = points_places(data.points, constants), {}
+    ttft, tpot = np.exp(x.predicted[:2])
+    share = ttft / (ttft + (np.array([p.workload.output.mean for p in data.points]) - 1.0) * tpot)
     for k in counts:
-        rng, ratios = np.random.default_rng(0), []
+        rng, drawn = np.random.default_rng(0), []
         for _ in range(repeats):
-            for _, members in sorted(cells.items()):
-                if len(members) < LEAST_ROWS:
-                    continue
+            for members in (rows for _, rows in sorted(cells.items()) if len(rows) >= LEAST_ROWS):
                 own = rng.choice(members, k, replace=False)
                 rest = np.setdiff1d(members, own)
-                moved = -residual[:, rest]
-                for m, metric in enumerate(METRICS):
-                    by = factors.get(metric, {})
-                    if "pair_unseen" in by and "pair_seen" in by:
-                        sd, noise = by["pair_unseen"].sd_ln, by["pair_seen"].sd_ln
-                        moved[m] += rows[rest] @ own_correction(rows[own], residual[m, own], sd, noise)
-                ratios.append(moved)
-        found[k] = np.hstack(ratios) if ratios else np.zeros((len(METRICS), 0))
+                drawn.append(_scored(where, x.residual, share, factors, own, rest))
+        empty = np.zeros((len(METRICS), 0))
+        parts = zip(*drawn, strict=True) if drawn else ([empty], [empty.astype(bool)])
+        found[k] = OwnScore(*(np.hstack(list(part)) for part in parts))
     return found
+
+
+def _scored(
+    where: Array, residual: Array, share: Array, factors: Mapping[str, Mapping[str, Factor]], own: Rows, rest: Rows
+) -> tuple[Array, NDArray[np.bool_]]:
+    """Ratios and coverage of the rows `rest` of a cell given the rows `own`; `share`: of TTFT in E2E."""
+    factor, left = np.zeros((len(METRICS), len(rest))), np.ones((len(METRICS), len(rest)))
+    for m, metric in enumerate(METRICS[:2]):
+        sd = factors[metric]["pair_unseen"].sd_ln
+        learnt = learn(where[own], residual[m, own], sd, NOISE[metric])
+        if learnt is not None:
+            factor[m], left[m] = learnt.at(where[rest])
+    mix = np.array([share[rest], 1.0 - share[rest]])
+    factor[2] = -np.log((mix * np.exp(factor[:2])).sum(axis=0))
+    left[2] = (mix * left[:2]).sum(axis=0)
+    missed = residual[:, rest] - factor
+    inside = np.zeros(missed.shape, dtype=bool)
+    for m, metric in enumerate(METRICS):
+        far, near = factors[metric]["pair_unseen"], factors[metric]["pair_seen"]
+        low, high = shrunk(far.low, far.high, left[m], near.low, near.high)
+        inside[m] = (low <= missed[m]) & (missed[m] <= high)
+    return -missed, inside

@@ -201,6 +201,10 @@ constants_option = click.option(
 )  # fmt: skip
 
 
+own_option = click.option(
+    "--own", type=POINTS, multiple=True, metavar="FILE",
+    help="Own measurements of the model (1 to 50 of an engine and chip), or KIND=FILE; repeatable.",
+)  # fmt: skip
 data_dir_option = click.option(
     "--data-dir", type=click.Path(exists=True, file_okay=False, path_type=Path), metavar="DIR",
     help="Where to look for named traces first.",
@@ -231,6 +235,7 @@ def point_options(command: F) -> F:
         click.option("--rate", type=POSITIVE, help="Requests per second (open loop)."),
         click.option("--concurrency", type=POSITIVE, help="Concurrent users (closed loop)."),
         click.option("--engine-version", help="Version of the engine (only the catalogue's is known)."),
+        own_option,
         click.option("--disaggregated", is_flag=True, help="Prefill and decode pools (not there yet)."),
         data_dir_option,
         click.option("--rounds", type=POSITIVE, help="Requests per user of a benchmark; default: long-running."),

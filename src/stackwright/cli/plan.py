@@ -27,6 +27,7 @@ from stackwright.cli.options import (
     known_regions,
     known_vendors,
     known_workloads,
+    own_option,
 )
 from stackwright.cli.output import emit_json, working
 from stackwright.errors import UnsupportedError
@@ -103,6 +104,7 @@ from stackwright.errors import UnsupportedError
     help="Write a self-contained HTML report.",
 )
 @click.option("--launch/--no-launch", "show_launch", default=True, help="Print the launch command of the first plan.")
+@own_option
 @data_dir_option
 @catalog_option
 @constants_option
@@ -155,5 +157,5 @@ def _answer(model: str, options: dict[str, Any], quiet: bool) -> dict[str, Any]:
 
 _SAME_NAME = (
     "rate", "concurrency", "ttft", "tpot", "percentile", "chips", "vendors", "clouds", "engines", "regions", "precisions",
-    "kv_precision", "objective", "per", "top", "data_dir", "max_usd_per_hour", "max_chips",
+    "kv_precision", "objective", "per", "top", "own", "data_dir", "max_usd_per_hour", "max_chips",
 )  # fmt: skip

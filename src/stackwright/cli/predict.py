@@ -89,7 +89,7 @@ def predicted(model: str, options: dict[str, Any]) -> Any:
         )
     names = ("chip", "engine", "n_chips", "tp", "pp", "ep", "attention_dp", "weight_precision", "kv_precision",
              "speculative", "draft_tokens", "acceptance_length", "draft_cost",
-             "isl", "osl", "length_dist", "prefix_hit_rate", "rate", "concurrency", "rounds", "data_dir")  # fmt: skip
+             "isl", "osl", "length_dist", "prefix_hit_rate", "rate", "concurrency", "rounds", "own", "data_dir")  # fmt: skip
     return api.predict(
         model,
         workload=options["workload_name"],

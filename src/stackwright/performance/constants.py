@@ -6,7 +6,7 @@ import functools
 import json
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from stackwright.errors import InputError
 from stackwright.performance.calibration import Calibration, Context, parse_calibration
+from stackwright.performance.own_points import Cell, OwnPoints
 
 Array = NDArray[np.float64]
 Theta = Mapping[str, Array]
@@ -40,12 +41,16 @@ class Constant:
 
 @dataclass(frozen=True)
 class Constants:
-    """The named constants with their spread (the prior), and the calibration that moves them, if there is one."""
+    """The named constants with their spread (the prior), and the calibration that moves them, if there is one.
+
+    `own`: what measurements of one's own add, by cell.
+    """
 
     version: int
     date: str
     entries: Mapping[str, Constant]
     calibration: Calibration | None = None
+    own: Mapping[Cell, OwnPoints] = field(default_factory=dict)
 
     @property
     def status(self) -> str:

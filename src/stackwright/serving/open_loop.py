@@ -24,6 +24,7 @@ from numpy.typing import NDArray
 from stackwright.performance import Candidates
 from stackwright.serving.closed_loop import Service, boundary_step_s, budget_load, shared_step_s, tpot_sd
 from stackwright.serving.latency import E2eDistribution, TpotDistribution, TtftDistribution
+from stackwright.serving.own_correction import factors
 from stackwright.serving.phases import Phases, mean_batch, phases, stall_s
 from stackwright.serving.traffic import Traffic, traffic
 from stackwright.workload import Workload
@@ -134,12 +135,18 @@ def running_for_rate(c: Candidates, w: Workload | Traffic, rate: Array) -> Array
     """
     low = np.full(np.broadcast_shapes(c.bandwidth.shape, np.shape(rate)), 1e-6)
     high = np.full_like(low, 1e5)
-    reachable = open_loop(c, w, high).request_rate >= rate
+    reachable = _rate(c, w, high) >= rate
     for _ in range(50):
         middle = np.sqrt(low * high)
-        below = open_loop(c, w, middle).request_rate < rate
+        below = _rate(c, w, middle) < rate
         low, high = np.where(below, middle, low), np.where(below, high, middle)
     return np.where(reachable, high, np.inf)
+
+
+def _rate(c: Candidates, w: Workload | Traffic, running: Array) -> Array:
+    """Requests/s with `running` sequences in decode, own measurements of TPOT taken into account."""
+    rate, own = open_loop(c, w, running).request_rate, factors(c, traffic(w), running)
+    return rate if own is None else rate / own.tpot
 
 
 def _kingman(load: Array, arrival_cv2: Array, service_cv2: Array) -> Array:

@@ -29,6 +29,7 @@ from stackwright.serving.energy import replica_chip_power_w
 from stackwright.serving.intervals import Uncertain, propagate
 from stackwright.serving.measured_error import Evidence, evidence, has_factors, measured_error
 from stackwright.serving.open_loop import open_loop, running_for_rate
+from stackwright.serving.own_correction import corrected, narrowed, own_words
 from stackwright.serving.tokens import longest_request
 from stackwright.serving.traffic import Traffic, traffic
 from stackwright.units import gigabytes
@@ -109,7 +110,10 @@ def serve(c: Candidates, w: Workload | Traffic, load: Array | None = None) -> Se
 
 
 def service_metrics(c: Candidates, s: Service, w: Workload | Traffic, percentiles: Iterable[float]) -> dict[str, Array]:
-    """Metrics by contract name, arrays of shape (candidates, loads); unstable loads have infinite latency."""
+    """Metrics by contract name, arrays of shape (candidates, loads); unstable loads have infinite latency.
+
+    Own measurements that the constants carry are taken into account.
+    """
     unstable = ~s.stable
     found: dict[str, Array] = {
         "ttft_mean_s": s.ttft.mean,
@@ -129,7 +133,7 @@ def service_metrics(c: Candidates, s: Service, w: Workload | Traffic, percentile
     watts = replica_chip_power_w(c, s)
     found["chip_watts"] = watts
     found["chip_joules_per_output_token"] = watts * c.n_chips / output
-    return found
+    return corrected(found, c, t, s.phases.offered * c.shard.data)
 
 
 def spread_of(c: Candidates, w: Workload | Traffic, load: Array, percentiles: Iterable[float]) -> Uncertain:
@@ -139,9 +143,14 @@ def spread_of(c: Candidates, w: Workload | Traffic, load: Array, percentiles: It
     faster: the running sequences follow, to first order, by the elasticity of the rate. `requests_per_s_at_load` is
     the rate at unmoved load: its spread is that of the capacity.
     """
-    percentiles, t = tuple(percentiles), traffic(w)
-    if has_factors(c.constants.calibration, c.contexts):
-        return _measured(c, w, load, percentiles)
+    percentiles = tuple(percentiles)
+    measured = has_factors(c.constants.calibration, c.contexts)
+    return narrowed((_measured if measured else _propagated)(c, w, load, percentiles), c, traffic(w), load)
+
+
+def _propagated(c: Candidates, w: Workload | Traffic, load: Array, percentiles: tuple[float, ...]) -> Uncertain:
+    """Metrics with the spread of the constants."""
+    t = traffic(w)
     base_rate = serve(c, w, load).request_rate
     elasticity = np.ones_like(base_rate)
     if not t.closed:
@@ -150,9 +159,9 @@ def spread_of(c: Candidates, w: Workload | Traffic, load: Array, percentiles: It
 
     def figures(moved: Candidates) -> dict[str, Array]:
         service = serve(moved, w, load)
-        at_load = service.request_rate
+        at_load = service_metrics(moved, service, t, ())["requests_per_s"]
         if not t.closed and moved is not c:
-            service = serve(moved, t, load * np.exp(np.log(base_rate / at_load) / elasticity))
+            service = serve(moved, t, load * np.exp(np.log(base_rate / service.request_rate) / elasticity))
         return {**service_metrics(moved, service, t, percentiles), "requests_per_s_at_load": at_load}
 
     return propagate(figures, c)
@@ -171,7 +180,7 @@ def _measured(c: Candidates, w: Workload | Traffic, load: Array, percentiles: tu
         for name in (k for k in metrics if k.startswith(("ttft_", "tpot_", "e2e_"))):
             with np.errstate(invalid="ignore"):  # an unstable load has infinite latency before and after
                 steepness[name] = np.nan_to_num(np.log(further[name] / metrics[name]), posinf=0.0) / ln_rate
-    return measured_error(c, {**metrics, "requests_per_s_at_load": service.request_rate}, steepness, t.closed)
+    return measured_error(c, {**metrics, "requests_per_s_at_load": metrics["requests_per_s"]}, steepness, t.closed)
 
 
 def predict(
@@ -210,6 +219,10 @@ def predict(
     ph = service.phases
     record = constants.calibration
     behind = evidence(record, c.contexts[0]) if record else None
+    waits = {k: float(np.asarray(v).flat[0]) for k, v in service.waits.items()}
+    said = own_words(c, traffic(workload), load)
+    if said:
+        waits["own measurements"] = metrics["ttft_mean_s"].value - sum(waits.values())
     return Prediction(
         model=model.id,
         engine=candidate.engine.id,
@@ -222,12 +235,12 @@ def predict(
         prompt_time_share=float((service.request_rate / c.shard.data * ph.batched_prompt_s).flat[0]),
         decode_parts=ph.decode.parts,
         prompt_parts=ph.prompt.parts,
-        waits={k: float(np.asarray(v).flat[0]) for k, v in service.waits.items()},
+        waits=waits,
         memory=_memory(c, budget, workload, float(ph.running.flat[0])),
         running_per_rank=float(ph.running.flat[0]),
         fitting_per_rank=float(ph.fitting.flat[0]),
         constants_status=constants.status,
-        notes=_notes(c, behind, ph.fitting, ph.offered),
+        notes=((said,) if said else ()) + _notes(c, behind, ph.fitting, ph.offered),
         evidence=behind,
         speculation=candidate.speculation,
         acceptance_length=float(c.emitted.flat[0]) if candidate.speculation else None,
