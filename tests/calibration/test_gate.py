@@ -4,7 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from stackwright.calibration.gate import DOUBTING, REFUSING, REPAIRS, SET_RULES, gate, gate_report, main, row_hash
+from stackwright.calibration.gate import (
+    COLD_START, DOUBTING, REFUSING, REPAIRS, SET_DOUBTS, SET_RULES, gate, gate_report, main, row_hash,
+)  # fmt: skip
 from stackwright.calibration.gate_rules import Facts, decoding_share, least_step_s
 from stackwright.catalog import load_catalog
 from stackwright.errors import InputError
@@ -211,9 +213,22 @@ def test_what_is_not_stated_keeps_a_row_out_of_the_strict_set(m: Measurement, ru
     assert doubt(m) == rule
 
 
+@pytest.mark.parametrize(("mean_s", "doubtful"), [(3.0, True), (0.6, False)])
+def test_a_mean_far_above_the_median_of_its_run_puts_its_campaign_in_doubt(mean_s: float, doubtful: bool):
+    """16 users and 10 rounds: the first round lifts the mean to 2.6 medians at most; 5.2 is beyond noise."""
+    day = {"date": "2026-01-02", "rounds": 10}
+    mean = dense(id="mean", ttft_s=mean_s, **day)
+    same = dense(id="same", ttft_s=0.3, ttft_stat="p50", tpot_stat="p50", **day)
+    later = dense(id="later", ttft_s=0.4, tpot_s=0.03, concurrency=32, **day)
+    other = dense(id="other", ttft_s=0.5, tpot_s=0.04, concurrency=64, **(day | {"date": "2026-01-03"}))
+    found = gate([mean, same, later, other], CATALOG)
+    cold = {m.id for m, d in zip(found.kept, found.doubts, strict=True) if d.startswith(COLD_START)}
+    assert cold == ({"mean", "later"} if doubtful else set())
+
+
 def test_every_rule_has_a_name_a_meaning_and_a_source():
     rules = [*REFUSING, *DOUBTING]
-    names = [r.name for r in rules] + list(SET_RULES) + list(REPAIRS)
+    names = [r.name for r in rules] + list(SET_RULES) + list(REPAIRS) + list(SET_DOUBTS)
     assert len(set(names)) == len(names)
     assert all(r.meaning.endswith(".") and len(r.source) > 10 for r in rules)
     assert not any(":" in name for name in names)

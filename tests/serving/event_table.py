@@ -46,7 +46,7 @@ class Row:
 
 
 def replica(name: str, policy: str) -> Candidates:
-    """Llama 8B on one chip or 70B on eight, memory without end, half a step before a request starts.
+    """Llama 8B on one chip or 70B on eight, memory without end, an idle host, half a step before a request starts.
 
     The simulation has no way back to the client: `decode_steps_before_start` is the half step that is left, on
     average, of the step under way.
@@ -54,6 +54,7 @@ def replica(name: str, policy: str) -> Candidates:
     config, layout = {"8B": (LLAMA_8B, Layout()), "70B": (LLAMA_70B, TP8)}[name]
     c = one(model(config), layout, policy, gb=1e6, max_sequences=100_000)
     ideal = {"decode_steps_before_start": np.asarray(0.5), "wave_persistence": np.asarray(1.0)}
+    ideal |= {k: np.asarray(1e-12) for k in ("slot_wait_completions", "request_host_s", "token_host_s")}
     return replace(c, theta={**c.theta, **ideal})
 
 

@@ -23,6 +23,7 @@ from stackwright.measure import Measurement
 
 SAME_RUN_LN = 0.15
 ROUNDING_LN = 5e-4
+COLD_START_MARGIN = 2.0
 
 
 @dataclass(frozen=True)
@@ -69,6 +70,15 @@ SET_RULES: Mapping[str, tuple[str, str]] = {
 }
 """Rules that compare rows: meaning and source."""
 
+COLD_START = "cold start in the mean"
+SET_DOUBTS: Mapping[str, tuple[str, str]] = {
+    COLD_START: (
+        "A mean TTFT of a campaign in which a mean is more than 2 (1 + users / rounds) times the median of the same run.",
+        "closed loop: only the first round queues all users",
+    ),
+}
+"""Doubts that compare rows: meaning and source."""
+
 REPAIRS: Mapping[str, str] = {
     "cores counted as chips": "tp of TPU v7 or Trainium counts cores, two to a chip: halved.",
     "tp holds the data-parallel ranks": "tp = n_chips beside attention_dp > 1 counts the same chips twice: divided.",
@@ -89,6 +99,7 @@ def gate(measurements: Sequence[Measurement], catalog: Catalog | None = None) ->
     rows, rounded = _unrounded(rows, facts)
     refused += rounded
     rows = _labelled(rows, facts, repairs)
+    cold = _cold_starts(rows, facts)
     kept: list[Measurement] = []
     doubts: list[str] = []
     for row in rows:
@@ -98,7 +109,7 @@ def gate(measurements: Sequence[Measurement], catalog: Catalog | None = None) ->
             continue
         doubt = _first(DOUBTING, row, facts)
         kept.append(row)
-        doubts.append(": ".join(doubt) if doubt else "")
+        doubts.append(": ".join(doubt) if doubt else cold.get(row.id, ""))
     unchecked = sum(facts.chip(m) is None or facts.model(m) is None for m in kept)
     return Gated(kept, doubts, refused, dict(repairs), unchecked)
 
@@ -210,6 +221,39 @@ def _labelled(rows: Sequence[Measurement], facts: Facts, repairs: Counter[str]) 
     return found
 
 
+def _cold_starts(rows: Sequence[Measurement], facts: Facts) -> dict[str, str]:
+    """The doubt about mean TTFTs of campaigns that show a start-up inside the mean, by id of the row.
+
+    A campaign is what ran one network on one chip and engine in one day. It shows a cold start where the mean of a
+    run is above what the median of the same run allows: the first of R rounds queues n prompts, each of which takes
+    at most the median, so that the mean is at most median x (1 + n / R); twice that is beyond noise.
+    """
+    medians: dict[tuple[str, ...], list[Measurement]] = {}
+    for row in rows:
+        if row.number("ttft_s") and row.text["ttft_stat"] == "p50":
+            medians.setdefault((row.text["date"], *_configuration(row, facts)), []).append(row)
+    shown: dict[tuple[str, ...], str] = {}
+    means = [r for r in rows if r.number("ttft_s") and r.text["ttft_stat"] == "mean" and r.text["date"]]
+    for row in means:
+        most = COLD_START_MARGIN * (1.0 + (row.number("concurrency") or math.inf) / (row.number("rounds") or math.inf))
+        for other in medians.get((row.text["date"], *_configuration(row, facts)), []):
+            ratio = (row.number("ttft_s") or 0.0) / (other.number("ttft_s") or math.inf)
+            if ratio > most and _near(row, other, "tpot_s", SAME_RUN_LN):
+                shown[_campaign(row, facts)] = f"mean TTFT of {row.id} is {ratio:.1f} x the median of the same run"
+    doubtful = ((row.id, shown.get(_campaign(row, facts))) for row in means)
+    return {key: f"{COLD_START}: {reason}, in the same campaign" for key, reason in doubtful if reason}
+
+
+def _near(a: Measurement, b: Measurement, name: str, most_ln: float) -> bool:
+    x, y = a.number(name), b.number(name)
+    return x is not None and y is not None and abs(math.log(x / y)) < most_ln
+
+
+def _campaign(row: Measurement, facts: Facts) -> tuple[str, ...]:
+    where = (chip_of(row, facts.catalog), network(row, facts.catalog))
+    return (*where, row.text["engine"], row.text["weight_precision"], row.text["mode"], row.text["date"])
+
+
 def _configuration(row: Measurement, facts: Facts) -> tuple[str, ...]:
     where = (chip_of(row, facts.catalog), network(row, facts.catalog))
     settings = (row.text["engine"], row.text["weight_precision"], row.text["mode"], row.text["length_dist"])
@@ -262,6 +306,7 @@ def report(rows: Sequence[Measurement], gated: Gated) -> GateReport:
     counts += [Count(n, "refused", refused[n], *SET_RULES[n]) for n in SET_RULES]
     counts += [Count(r.name, "refused", refused[r.name], r.meaning, r.source) for r in REFUSING]
     counts += [Count(r.name, "not strict", doubted[r.name], r.meaning, r.source) for r in DOUBTING]
+    counts += [Count(n, "not strict", doubted[n], *SET_DOUBTS[n]) for n in SET_DOUBTS]
     read, kept, strict = (_by_mode(part) for part in (rows, gated.kept, gated.strict_rows))
     return GateReport(read, kept, strict, tuple(counts), gated.unchecked, data_hash(gated.kept))
 
@@ -289,7 +334,7 @@ def main(arguments: Sequence[str]) -> int:
 
 
 __all__ = [
-    "DOUBTING", "REFUSING", "REPAIRS", "SET_RULES", "Count", "GateReport", "Gated", "Refused", "Rule", "data_hash",
+    "COLD_START", "DOUBTING", "REFUSING", "REPAIRS", "SET_DOUBTS", "SET_RULES", "Count", "GateReport", "Gated", "Refused", "Rule", "data_hash",
     "gate", "gate_report", "report", "row_hash",
 ]  # fmt: skip
 
