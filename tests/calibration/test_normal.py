@@ -5,7 +5,6 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from stackwright.calibration.fit import columns_of
 from stackwright.calibration.normal import normal_equations, structure
 
 N, K = 60, 3
@@ -16,25 +15,22 @@ def case(request: pytest.FixtureRequest) -> tuple[np.ndarray, ...]:
     """A nested design (cell in model, version in model), its arrow, and the dense matrix and gradient."""
     rng = np.random.default_rng(request.param)
     model, chip, version = rng.integers(0, 5, N), rng.integers(0, 4, N), rng.integers(0, 2, N)
-    cell = [f"{m}|{c}" for m, c in zip(model, chip, strict=True)]
-    levels = [
-        ([""] * N, None),
-        ([str(c) for c in chip], None),
-        ([str(c) for c in chip], rng.normal(size=N)),
-        ([str(m) for m in model], None),
-        ([*cell], None),
-        ([f"{m}|{v}" for m, v in zip(model, version, strict=True)], None),
-    ]
-    names, x = columns_of(levels)  # type: ignore[arg-type]
-    sd = np.where(rng.random((len(names), K)) < 0.8, 0.5, 0.0)
-    local = tuple(number >= 3 for number, _ in names)
+    cell, own = 4 * model + chip, 2 * model + version
+    keys = [np.zeros(N, int), chip, chip, model, cell, own]
+    columns, local = [], []
+    for number, level in enumerate(keys):
+        for key in np.unique(level):
+            columns.append((level == key) * (rng.normal(size=N) if number == 2 else 1.0))
+            local.append(number >= 3)
+    x = np.array(columns).T
+    sd = np.where(rng.random((len(columns), K)) < 0.8, 0.5, 0.0)
     jacobian, residuals = rng.normal(size=(K, 2, N)), rng.normal(size=(2, N))
     weights = np.where(rng.random((2, N)) < 0.7, rng.random((2, N)), 0.0)
     arrow = normal_equations(structure(x, sd, local), x, jacobian, weights, residuals)
-    columns = np.array([(g, k) for g in range(len(names)) for k in range(K) if sd[g, k] > 0])
-    j = np.concatenate([(x[:, columns[:, 0]] * jacobian[columns[:, 1], m].T) for m in range(2)])
+    free = np.array([(g, k) for g in range(len(columns)) for k in range(K) if sd[g, k] > 0])
+    j = np.concatenate([(x[:, free[:, 0]] * jacobian[free[:, 1], m].T) for m in range(2)])
     w = weights.ravel()
-    return arrow, (j.T * w) @ j, j.T @ (w * residuals.ravel()), rng.random(len(columns)) + 0.1
+    return arrow, (j.T * w) @ j, j.T @ (w * residuals.ravel()), rng.random(len(free)) + 0.1
 
 
 def test_gradient_and_diagonal_are_those_of_the_dense_system(case):

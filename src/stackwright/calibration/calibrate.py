@@ -60,14 +60,13 @@ def calibration_of(
 
     `facts`: date and data_hash.
     """
-    shifts: dict[str, dict[str, dict[str, float]]] = {}
-    slopes: dict[str, dict[str, dict[str, float]]] = {}
+    tables: dict[str, dict[str, dict[str, dict[str, float]]]] = {"constant": {}, "slope": {}, "steps": {}}
     rows = zip(fitted.groups.names, fitted.fit.shifts, strict=True) if fitted else ()
     constants = fitted.constants if fitted else ()
     for (level, key), row in rows:
         kept = {n: round(float(v), 4) for n, v in zip(constants, row, strict=True) if abs(v) > _SMALLEST_SHIFT}
         if kept:
-            place = (slopes if level.per_year else shifts).setdefault(level.name, {}).setdefault(key, {})
+            place = tables[level.course].setdefault(level.name, {}).setdefault(key, {})
             for n, v in kept.items():
                 place[n] = round(place.get(n, 0.0) + v, 4)
     seen = Counter((c.chip, c.network, c.engine) for c in contexts)
@@ -76,8 +75,9 @@ def calibration_of(
         date=(facts or {}).get("date", ""),
         data_hash=(facts or {}).get("data_hash", ""),
         n_rows=len(contexts),
-        shifts=shifts,
-        slopes=slopes,
+        shifts=tables["constant"],
+        slopes=tables["slope"],
+        steps=tables["steps"],
         factors=factors or {},
         correlation=correlation,
         seen=dict(sorted(seen.items())),
@@ -92,11 +92,10 @@ def predict_rows(o: Observations, fitted: Fitted, rows: Rows) -> Array:
     contexts = contexts_of(part)
     seen = np.array([[c.network in fitted.networks] for c in contexts])
     ln_theta = np.where(seen, part.kernels, part.prior)
-    known = {(level, key): g for g, (level, key) in enumerate(fitted.groups.names)}
+    moves: dict[Context, Array] = {}
     for i, context in enumerate(contexts):
-        keys = context.keys()
-        for level in {level for level, _ in known}:
-            g = known.get((level, keys[level.name]))
-            if g is not None:
-                ln_theta[i] += fitted.fit.shifts[g] * (context.year if level.per_year else 1.0)
+        if context not in moves:
+            members = fitted.groups.members(context).items()
+            moves[context] = sum((v * fitted.fit.shifts[g] for g, v in members), start=np.zeros(len(o.constants)))
+        ln_theta[i] += moves[context]
     return part.predict(ln_theta)

@@ -9,7 +9,7 @@ one evaluation per constant and iteration suffices.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -131,22 +131,3 @@ def _jacobian(problem: Problem, ln_theta: Array, residuals: Array) -> Array:
         change = np.nan_to_num(problem.evaluate(moved) - problem.observed, posinf=5.0, neginf=-5.0) - residuals
         found[k] = np.where(measured, change / _DIFFERENCE, 0.0)
     return found
-
-
-def columns_of(levels: Sequence[tuple[list[str | None], Array | None]]) -> tuple[list[tuple[int, str]], Array]:
-    """Groups and design matrix of levels given as keys per row (None: the level does not apply) and covariates.
-
-    A covariate (n,) multiplies the indicator: the shift is then a slope. Groups are sorted by level and key.
-    """
-    names: list[tuple[int, str]] = []
-    blocks = []
-    for number, (keys, covariate) in enumerate(levels):
-        known = sorted({k for k in keys if k is not None})
-        place = {k: i for i, k in enumerate(known)}
-        block = np.zeros((len(keys), len(known)))
-        for row, key in enumerate(keys):
-            if key is not None:
-                block[row, place[key]] = 1.0 if covariate is None else covariate[row]
-        names += [(number, k) for k in known]
-        blocks.append(block)
-    return names, np.hstack(blocks)

@@ -73,13 +73,15 @@ SET_RULES: Mapping[str, tuple[str, str]] = {
 COLD_START = "cold start in the mean"
 SET_DOUBTS: Mapping[str, tuple[str, str]] = {
     COLD_START: (
-        "A mean TTFT of a campaign in which a mean is more than 2 (1 + users / rounds) times the median of the same run.",
+        "A mean TTFT of a campaign in which one is above 2 (1 + users / rounds) times the median of the same run.",
         "closed loop: only the first round queues all users",
     ),
 }
 """Doubts that compare rows: meaning and source."""
 
+RANKS_IN_NOTES = "attention data parallelism in the notes"
 REPAIRS: Mapping[str, str] = {
+    RANKS_IN_NOTES: "Notes say that mixtures of experts ran with attention data and expert parallelism: tp split so.",
     "cores counted as chips": "tp of TPU v7 or Trainium counts cores, two to a chip: halved.",
     "tp holds the data-parallel ranks": "tp = n_chips beside attention_dp > 1 counts the same chips twice: divided.",
     "speculation recovered": "The flag of a row of the same configuration and TPOT (within 15 %) that states it.",
@@ -124,6 +126,10 @@ def _first(rules: Iterable[Rule], row: Measurement, facts: Facts) -> tuple[str, 
 
 def _repaired(row: Measurement, facts: Facts, repairs: Counter[str]) -> Measurement:
     n, tp, dp, pp = (row.number(k) for k in ("n_chips", "tp", "attention_dp", "pp"))
+    if _ranks_in_notes(row, facts):
+        repairs[RANKS_IN_NOTES] += 1
+        cells = {"tp": "1", "attention_dp": f"{tp:g}", "ep": f"{tp:g}"}
+        return _with(row, cells, f"{RANKS_IN_NOTES}: printed tp {tp:g}")
     if not n or not tp or row.text["mode"] != "aggregated" or tp * (dp or 1.0) * (pp or 1.0) == n:
         return row
     chip = facts.chip(row)
@@ -136,6 +142,15 @@ def _repaired(row: Measurement, facts: Facts, repairs: Counter[str]) -> Measurem
         return row
     repairs[name] += 1
     return _with(row, {"tp": f"{size:g}"}, f"{name}: printed tp {tp:g}")
+
+
+def _ranks_in_notes(row: Measurement, facts: Facts) -> bool:
+    """Whether the notes say that the ranks of a mixture of experts are data-parallel while tp holds them."""
+    if "enable_attention_dp" not in row.text["notes"] or (row.number("tp") or 1.0) <= 1.0:
+        return False
+    model = facts.model(row)
+    plain = (row.number("attention_dp") or 1.0) == 1.0 and (row.number("ep") or 1.0) == 1.0
+    return plain and model is not None and model.family == "moe"
 
 
 def _with(row: Measurement, cells: Mapping[str, str], note: str) -> Measurement:
@@ -334,8 +349,8 @@ def main(arguments: Sequence[str]) -> int:
 
 
 __all__ = [
-    "COLD_START", "DOUBTING", "REFUSING", "REPAIRS", "SET_DOUBTS", "SET_RULES", "Count", "GateReport", "Gated", "Refused", "Rule", "data_hash",
-    "gate", "gate_report", "report", "row_hash",
+    "COLD_START", "DOUBTING", "REFUSING", "REPAIRS", "SET_DOUBTS", "SET_RULES", "Count", "GateReport", "Gated",
+    "Refused", "Rule", "data_hash", "gate", "gate_report", "report", "row_hash",
 ]  # fmt: skip
 
 if __name__ == "__main__":

@@ -151,7 +151,8 @@ def engine_releases() -> Mapping[str, Mapping[str, dt.date]]:
 
 def _layout(row: Measurement, model: Model, engine: Engine, family: str) -> Layout:
     """The layout a row states. A cache of unstated precision: FP8 beside quantised weights (checkpoints of
-    TensorRT-LLM and the recipes of InferenceX say so), else what the engine does when it is not told.
+    TensorRT-LLM and the recipes of InferenceX say so), else what the engine does when it is not told: BF16 for native
+    MXFP4 weights on Hopper (perf-overview of TensorRT-LLM).
     """
     pp, ep, dp = (int(row.number(k, 1.0) or 1) for k in ("pp", "ep", "attention_dp"))
     n_chips, tp = row.number("n_chips"), row.number("tp")
@@ -164,6 +165,7 @@ def _layout(row: Measurement, model: Model, engine: Engine, family: str) -> Layo
     precision = row.text["weight_precision"].lower() or model.native_precision
     support = next((s for s in engine.supports if family in s.families), None)
     plain = engine.id in _KV_AS_MODEL and harness(row) != "inferencex"
+    plain |= family == "hopper" and model.native_precision == "mxfp4"
     quantised = precision != "bf16" and support is not None and "fp8" in support.kv and not plain
     kv = row.text["kv_precision"].lower() or ("fp8" if quantised else "bf16")
     return Layout(int(tp), pp, ep, dp, precision, kv)

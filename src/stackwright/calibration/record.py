@@ -73,6 +73,7 @@ def record_document(record: Calibration, data: Dataset) -> Document:
         },
         "shifts": record.shifts,
         "slopes": record.slopes,
+        "steps": record.steps,
         "seen": [{"chip": c, "network": m, "engine": e, "n": n} for (c, m, e), n in record.seen.items()],
         "row_hashes": sorted(record.row_hashes),
     }

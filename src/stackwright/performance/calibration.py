@@ -1,14 +1,16 @@
 r"""The calibration record: shifts of the constants by level, interval factors by support, and what was fitted.
 
 .. math:: \ln\theta_{k} = \ln\theta^0_k + \sum_{level} b_{level,\,key,\,k} + year \cdot \sum_{level} s_{level,\,key,\,k}
+          + \sum_{level} \sum_{m \le month} d_{level,\,key,\,m,\,k}
 
-with the keys of a candidate at each level (`keys_of`). A key that the record does not know shifts nothing: the
+with the keys of a candidate at each level (`Context.keys`) and the changes d that software made in month m. A key that the record does not know shifts nothing: the
 constant falls back to what the wider levels say. The record is fitted in `calibration/`; this room only reads it.
 """
 
 from __future__ import annotations
 
 import functools
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
@@ -40,6 +42,12 @@ class Context:
     source: str = ""
     year: float = 0.0
 
+    @property
+    def month(self) -> str:
+        """The month of the software, like 2026-03."""
+        year, month = divmod(math.floor(12.0 * self.year + 1e-9), 12)
+        return f"{2026 + year}-{month + 1:02d}"
+
     def keys(self) -> dict[str, str]:
         """The key of this context at each level."""
         return {
@@ -57,6 +65,7 @@ class Context:
             "engine|source": f"{self.engine}|{self.source}",
             "engine|family|source": f"{self.engine}|{self.family}|{self.source}",
             "recipe": f"{self.engine}|{self.network}|{self.source}",
+            "family recipe": f"{self.engine}|{self.network}|{self.family}|{self.source}",
         }
 
 
@@ -81,7 +90,7 @@ class Factor:
 class Calibration:
     """A fitted record. `factors[metric][support]`; `seen` lists (chip, network, engine) with their number of rows.
 
-    `kernel_priors`: shifts are relative to measured kernels where there are any (`kernel_prior`).
+    `steps` holds the changes of a month under `key@2026-03`. `kernel_priors`: shifts are relative to measured kernels where there are any (`kernel_prior`).
     """
 
     version: int
@@ -95,12 +104,23 @@ class Calibration:
     seen: Mapping[tuple[str, str, str], int] = field(default_factory=dict)
     row_hashes: frozenset[str] = frozenset()
     kernel_priors: bool = False
+    steps: Shifts = field(default_factory=dict)
 
     @property
     def moved(self) -> frozenset[str]:
         """Names of the constants that some level moves."""
-        tables = (*self.shifts.values(), *self.slopes.values())
+        tables = (*self.shifts.values(), *self.slopes.values(), *self.steps.values())
         return frozenset(name for level in tables for row in level.values() for name in row)
+
+    @functools.cached_property
+    def _changes(self) -> Mapping[tuple[str, str], list[tuple[str, Mapping[str, float]]]]:
+        """The months of each level and key in which something changed, with the changes."""
+        found: dict[tuple[str, str], list[tuple[str, Mapping[str, float]]]] = {}
+        for level, table in self.steps.items():
+            for name, row in table.items():
+                key, _, month = name.rpartition("@")
+                found.setdefault((level, key), []).append((month, row))
+        return found
 
     @functools.cached_property
     def networks(self) -> frozenset[str]:
@@ -120,6 +140,8 @@ class Calibration:
         for level, key in context.keys().items():
             total += self.shifts.get(level, {}).get(key, {}).get(name, 0.0)
             total += context.year * self.slopes.get(level, {}).get(key, {}).get(name, 0.0)
+            for month, row in self._changes.get((level, key), ()):
+                total += row.get(name, 0.0) if month <= context.month else 0.0
         return total
 
     def support(self, context: Context) -> Support:
@@ -152,4 +174,5 @@ def parse_calibration(raw: Mapping[str, Any]) -> Calibration:
         seen={(s["chip"], s["network"], s["engine"]): int(s["n"]) for s in raw["seen"]},
         row_hashes=frozenset(raw["row_hashes"]),
         kernel_priors=bool(raw.get("kernel_priors", False)),
+        steps=raw.get("steps", {}),
     )
