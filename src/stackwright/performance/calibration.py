@@ -28,7 +28,8 @@ class Context:
     """Where a candidate runs, as the levels of the record name it.
 
     `network` is the model (one name for checkpoints that repeat one network), `source` the harness of a measured
-    row ('' for a service of one's own), `year` the date of the software in years since 2026-01-01.
+    row ('' for a service of one's own), `year` the date of the software in years since 2026-01-01, `mode` how prompts
+    and decoding share workers ('' on the same ones, or `disaggregated`).
     """
 
     engine: str
@@ -39,6 +40,7 @@ class Context:
     network: str
     source: str = ""
     year: float = 0.0
+    mode: str = ""
 
     def keys(self) -> dict[str, str]:
         """The key of this context at each level."""
@@ -57,6 +59,9 @@ class Context:
             "engine|source": f"{self.engine}|{self.source}",
             "engine|family|source": f"{self.engine}|{self.family}|{self.source}",
             "recipe": f"{self.engine}|{self.network}|{self.source}",
+            "mode": self.mode,
+            "engine|mode": f"{self.engine}|{self.mode}",
+            "pair|mode": f"{self.chip}|{self.network}|{self.engine}|{self.mode}",
         }
 
 
