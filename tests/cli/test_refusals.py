@@ -35,6 +35,10 @@ LONG = "9" * 400
         ([*POINT, "--concurrency", "4", "--prefill", "1xtp1"], "belong together"),
         ([*POINT, "--concurrency", "4", "--prefill", "two", "--decode", "1xtp1"], "cannot read the pool 'two'"),
         ([*POINT, "--concurrency", "4", "--prefill", "1xtp1", "--decode", "1xtp1", "--tp", "2"], "leave out"),
+        (
+            [*POINT, "--concurrency", "4", "--prefill", "1xtp1", "--decode", "1xtp1", "--own", __file__],
+            "aggregated replicas",
+        ),
         ([*POINT, "--rate", "4", "--prefill", "1xtp1", "--decode", "1xtp1"], "closed loop only"),
         ([*POINT, "--concurrency", "4", "--prefill", "0xtp1", "--decode", "1xtp1"], "at least one worker"),
         (["explain", *POINT[1:], "--concurrency", "4", "--prefill", "1xtp1", "--decode", "1xtp1"], "predict does"),

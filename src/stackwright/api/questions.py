@@ -146,6 +146,8 @@ def predict(
     kv = (kv_precision or "").lower() or default_kv_precision(weights, support.kv)
     pools = None
     if prefill is not None or decode is not None:
+        if own:
+            raise InputError("--own corrects aggregated replicas only: leave it out beside --prefill and --decode")
         pools = pools_of(prefill, decode, (n_chips, tp, pp, ep, attention_dp), (weights, kv))
         layout = pools.decode
     else:
