@@ -23,7 +23,7 @@ from stackwright.calibration.dataset import Dataset, dataset
 from stackwright.calibration.fewshot import OwnScore, with_own_points
 from stackwright.calibration.groups import How, same_run
 from stackwright.calibration.observations import METRICS
-from stackwright.calibration.record import cross_validations, newest, sources
+from stackwright.calibration.record import cross_validations, newest, pool_validations, sources
 from stackwright.calibration.score import score_of
 from stackwright.calibration.sets import set_of
 from stackwright.catalog import load_catalog
@@ -32,6 +32,7 @@ from stackwright.measure import Measurement
 from stackwright.measure.importers import import_silicon_sample
 from stackwright.measure.table import read_measurements
 from stackwright.performance.constants import prior_constants
+from stackwright.performance.pools import DISAGGREGATED
 
 sys.path.insert(0, str(Path(__file__).parent))
 from scoreboard_plots import dots, scatter
@@ -83,7 +84,8 @@ class Board:
     found: dict[How, OutOfFold]
     sets: list[str]
     own: dict[int, OwnScore]
-    disaggregated: int
+    pools: Dataset
+    pools_found: dict[How, OutOfFold]
 
 
 def board(points: Path, sample: Path, hows: tuple[How, ...] = DEFAULT) -> Board:
@@ -94,8 +96,9 @@ def board(points: Path, sample: Path, hows: tuple[How, ...] = DEFAULT) -> Board:
     found = cross_validations(data, constants, hows, say)
     only = Dataset(data.points, data.strict & _mask(data, (SILICON,)), (), (), catalog)
     own = with_own_points(only, found["pair"], factors(found), constants, OWN)
-    left = sum("disaggregated" in r.reason for r in data.refused)
-    return Board(data, silicon, found, [set_of(p) for p in data.points], own, left)
+    pools = dataset([*read_measurements(points), *silicon], catalog, constants, mode=DISAGGREGATED)
+    of_pools = pool_validations(data, pools, constants, ("pair", "random"), say)
+    return Board(data, silicon, found, [set_of(p) for p in data.points], own, pools, of_pools)
 
 
 def _mask(data: Dataset, sets: tuple[str, ...]) -> Mask:
@@ -187,7 +190,10 @@ def summary(b: Board) -> Document:
         "strict_rows": int(b.data.strict.sum()),
         "rows": len(b.data.points),
         "refused": len(b.data.refused),
-        "disaggregated_not_predicted": b.disaggregated,
+        "disaggregated": {
+            how: {"strict": score(x, b.pools.strict), "all": score(x, np.ones_like(b.pools.strict))}
+            for how, x in b.pools_found.items()
+        },
         "sources": sources(b.data.strict_rows),
         "folds": {how: len(set(x.keys)) for how, x in b.found.items()},
         "targets": target_table(b),
@@ -257,10 +263,13 @@ def compact(d: Document) -> str:
                 "-" if target is None else _verdict(target, strict),
             ]
             lines.append(f"| {' | '.join(cells)} |")
-    lines.append(
-        f"| disaggregated, speculative flag known | | report | not predicted yet "
-        f"({d['disaggregated_not_predicted']} rows with the flag or without) | - | - |"
-    )
+    for how, found in d["disaggregated"].items():
+        for metric, word in words.items():
+            strict, everything = (found[part].get(metric) for part in ("strict", "all"))
+            if strict and everything:
+                name = f"disaggregated, speculative flag known: {HOW_WORDS[how]}"
+                cells = f"{_pair(strict)} ({strict['n']}) | {_pair(everything)} ({everything['n']})"
+                lines.append(f"| {name} | {word} | report | {cells} | - |")
     return "\n".join(lines)
 
 

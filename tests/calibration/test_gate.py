@@ -5,7 +5,16 @@ from pathlib import Path
 import pytest
 
 from stackwright.calibration.gate import (
-    COLD_START, DOUBTING, REFUSING, REPAIRS, SET_DOUBTS, SET_RULES, gate, gate_report, main, row_hash,
+    COLD_START,
+    DOUBTING,
+    REFUSING,
+    REPAIRS,
+    SET_DOUBTS,
+    SET_RULES,
+    gate,
+    gate_report,
+    main,
+    row_hash,
 )  # fmt: skip
 from stackwright.calibration.gate_rules import Facts, decoding_share, least_step_s
 from stackwright.catalog import load_catalog

@@ -75,7 +75,7 @@ def test_rows_do_not_depend_on_their_neighbours(tmp_path: Path) -> None:
         ({"chip": "h1000"}, "unknown chip"),
         ({"model": ""}, "unknown model"),
         ({"engine": "vlm"}, "unknown engine"),
-        ({"mode": "disaggregated"}, "not covered yet"),
+        ({"mode": "disaggregated"}, "prefill_workers is not stated"),
         ({"speculative": "mtp1"}, "no multi-token-prediction module"),
         ({"tp": "3", "n_chips": "3"}, "does not divide"),
         ({"n_chips": "4"}, "contradicts itself"),

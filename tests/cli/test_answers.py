@@ -170,3 +170,13 @@ def test_figures_without_a_value_are_dashes() -> None:
     nothing = {"value": None, "low": None, "high": None}
     assert output.interval(nothing) == output.interval(None) == output.value(nothing) == output.value(None) == "-"
     assert output.interval({"value": 1.0, "low": None, "high": 2.0}) == "1.00 [- - 2.00]"
+
+
+def test_the_document_of_pools(shell: Shell) -> None:
+    found = shell.document(*POINT, "--concurrency", "16", "--prefill", "2xtp1", "--decode", "1xtp2")
+    assert (found["pools"]["n_chips"], found["pools"]["prefill"]["workers"], found["layout"]["tp"]) == (4, 2, 2)
+    rate = found["output_tokens_per_s_per_chip"]["value"] * 4
+    assert rate == pytest.approx(256 * found["requests_per_s"]["value"])
+    assert "prefill 2 x tp1, decode 1 x tp2" in shell.answered(
+        *POINT, "--concurrency", "16", "--prefill", "2xtp1", "--decode", "1xtp2"
+    )

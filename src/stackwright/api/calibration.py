@@ -9,12 +9,21 @@ from stackwright.api.validation import Document, Files, out_of_fold_document, re
 from stackwright.calibration.crossval import DEFAULT, Progress
 from stackwright.calibration.dataset import Dataset, dataset
 from stackwright.calibration.groups import How
-from stackwright.calibration.record import cross_validations, make_calibration, record_document, record_text
+from stackwright.calibration.points import Refusal
+from stackwright.calibration.record import (
+    PoolData,
+    cross_validations,
+    make_calibration,
+    pool_validations,
+    record_document,
+    record_text,
+)
 from stackwright.catalog import Catalog, load_catalog
 from stackwright.errors import InputError
 from stackwright.measure import Measurement
 from stackwright.measure.importers import import_silicon_sample
 from stackwright.performance.constants import prior_constants
+from stackwright.performance.pools import DISAGGREGATED
 
 INSTALLED = "installed"
 
@@ -41,8 +50,10 @@ def calibrate(
     if target is not None and not target.parent.is_dir():
         raise InputError(f"{target}: no such folder")
     found = cross_validations(data, constants, hows, progress)
-    record = make_calibration(data, constants, found)
-    document = record_document(record, data)
+    split = dataset(rows, known, constants, mode=DISAGGREGATED)
+    pools = PoolData(split, pool_validations(data, split, constants, hows, progress) if split.points else {})
+    record = make_calibration(data, constants, found, pools)
+    document = record_document(record, data, split)
     if target is not None:
         try:
             target.write_text(record_text(document))
@@ -58,7 +69,10 @@ def calibrate(
         "factors": document["factors"],
         "correlation": record.correlation,
         "cv": {how: _summary(data, out_of_fold_document(data, x, (), len(rows))) for how, x in found.items()},
-        "refused": [{"id": r.measurement.id, "reason": r.reason} for r in data.refused],
+        "disaggregated": {
+            how: _summary(split, out_of_fold_document(split, x, (), len(rows))) for how, x in pools.found.items()
+        },
+        "refused": [{"id": r.measurement.id, "reason": r.reason} for r in refused(data, split)],
         "out": None if target is None else str(target),
     }
 
@@ -71,6 +85,16 @@ def measured_rows(points: Files, silicon_sample: str | Path | None) -> list[Meas
     if not rows:
         raise InputError("give --points FILE or --silicon-sample: there is nothing to fit")
     return rows
+
+
+def refused(data: Dataset, split: Dataset) -> list[Refusal]:
+    """Rows that neither the aggregated nor the disaggregated points hold, with the reason of their own mode."""
+    return [
+        r
+        for part, own in ((data, False), (split, True))
+        for r in part.refused
+        if (r.measurement.text["mode"] == DISAGGREGATED) == own
+    ]
 
 
 def _summary(data: Dataset, document: Document) -> Document:

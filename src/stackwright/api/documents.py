@@ -18,6 +18,7 @@ from stackwright.catalog import Offer, Price
 from stackwright.deploy import LaunchCommand, ServingSettings, launch_command
 from stackwright.errors import UnsupportedError
 from stackwright.performance import Layout, Part
+from stackwright.performance.pools import Pools
 from stackwright.planner import Answer, Plan, Question
 from stackwright.planner.space import Rejection
 from stackwright.serving.prediction import Interval, Prediction
@@ -60,6 +61,7 @@ def predict_document(p: Prediction) -> Document:
         "engine": p.engine,
         "chip": p.chip,
         "layout": layout_document(p.layout),
+        **({"pools": pools_document(p.pools)} if p.pools else {}),
         "speculation": speculation_document(p),
         "workload": workload_document(p.workload),
         **{name: interval_document(v) for name, v in p.metrics.items()},
@@ -118,6 +120,16 @@ def slo_document(slo: SLO) -> Document:
         "tpot_s": slo.tpot_s,
         "percentile": slo.percentile,
         "description": slo.describe(),
+    }
+
+
+def pools_document(pools: Pools) -> Document:
+    """Prefill and decode pool: workers and the layout of one, and the chips of both."""
+    return {
+        "n_chips": pools.n_chips,
+        "prefill": {"workers": pools.prefill_workers, **layout_document(pools.prefill)},
+        "decode": {"workers": pools.decode_workers, **layout_document(pools.decode)},
+        "description": str(pools),
     }
 
 

@@ -9,6 +9,7 @@ import numpy as np
 from stackwright.api.documents import interval_document, offer_document, predict_document
 from stackwright.catalog import Catalog, load_catalog
 from stackwright.economics import usd_per_mtok
+from stackwright.errors import UnsupportedError
 from stackwright.performance import Candidate, Part
 from stackwright.planner.join import packing_on
 from stackwright.planner.question import DEFAULT_CONTRACTS
@@ -19,6 +20,8 @@ Document = dict[str, Any]
 
 def explain_document(p: Prediction, catalog: Catalog | None = None) -> Document:
     """The document of `explain --json`: a prediction, its steps part by part, the TTFT budget, and the dollar."""
+    if p.pools is not None:
+        raise UnsupportedError("explain does not cover prefill and decode pools yet: predict does")
     return {
         **predict_document(p),
         "cost": cost_document(p, catalog or load_catalog()),

@@ -18,6 +18,7 @@ from stackwright.llm import Model
 from stackwright.performance import Candidate, Constants, Layout, Speculation, load_constants
 from stackwright.performance.candidates import context_of
 from stackwright.performance.own_points import cell_of
+from stackwright.performance.pools import Pools, parse_workers
 from stackwright.planner import DEFAULT_CONTRACTS, DEFAULT_SLO, Answer, Question, resolve_model
 from stackwright.planner.compare import read_stack
 from stackwright.planner.question import Grouping, Objective
@@ -102,6 +103,8 @@ def predict(
     pp: int = 1,
     ep: int = 1,
     attention_dp: int = 1,
+    prefill: str | None = None,
+    decode: str | None = None,
     weight_precision: str | None = None,
     kv_precision: str | None = None,
     speculative: str | None = None,
@@ -121,7 +124,10 @@ def predict(
     catalog: Catalog | None = None,
     constants: Constants | None = None,
 ) -> Prediction:
-    """Predict one operating point of one replica.
+    """Predict one operating point of one replica, or of disaggregated pools.
+
+    `prefill` and `decode` name the pools, workers x layout (`4xtp4`, `2xtp1dp8ep8`), in place of `n_chips`, `tp`, `pp`,
+    `ep` and `attention_dp`.
 
     Give `workload`, or `isl` and `osl` (tokens; spread by `length_dist`), and `rate` (requests/s) or `concurrency`
     (users), unless the workload has a load of its own. `tp` defaults to the chips that `pp` and `attention_dp`
@@ -137,14 +143,15 @@ def predict(
     if support is None:
         raise InputError(f"{engine_record.id} does not run on {chip_record.family} chips ({chip_record.id})")
     weights = (weight_precision or "").lower() or native_precision(architecture, entry, support.weights)
-    layout = Layout(
-        tp=tensor_ranks(n_chips, tp, pp, attention_dp),
-        pp=pp,
-        ep=ep,
-        attention_dp=attention_dp,
-        weight_precision=weights,
-        kv_precision=(kv_precision or "").lower() or default_kv_precision(weights, support.kv),
-    )
+    kv = (kv_precision or "").lower() or default_kv_precision(weights, support.kv)
+    pools = None
+    if prefill is not None or decode is not None:
+        if own:
+            raise InputError("--own corrects aggregated replicas only: leave it out beside --prefill and --decode")
+        pools = pools_of(prefill, decode, (n_chips, tp, pp, ep, attention_dp), (weights, kv))
+        layout = pools.decode
+    else:
+        layout = Layout(tensor_ranks(n_chips, tp, pp, attention_dp), pp, ep, attention_dp, weights, kv)
     given = None if workload is None else traffic_named(workload, data_dir)
     traffic = lengths_of(given, isl, osl, length_dist, prefix_hit_rate)
     traffic = one_load(traffic, rate, concurrency, rounds)
@@ -157,8 +164,20 @@ def predict(
     candidate = Candidate(engine_record, chip_record, layout, speculation=speculation)
     cell = cell_of(context_of(architecture, candidate), speculation)
     record, said = with_own(constants or load_constants(), own, facts, cell[2], cell)
-    found = predict_point(architecture, candidate, traffic, record)
+    found = predict_point(architecture, candidate, traffic, record, pools=pools)
     return replace(found, notes=(*found.notes, *said))
+
+
+def pools_of(
+    prefill: str | None, decode: str | None, sizes: tuple[int | None, ...], precisions: tuple[str, str]
+) -> Pools:
+    """Prefill and decode pools as given; `sizes` of one replica contradict them."""
+    if prefill is None or decode is None:
+        raise InputError("--prefill and --decode belong together: give both pools, such as 2xtp4 and 1xtp1dp8ep8")
+    if any(n not in (None, 1) for n in sizes):
+        raise InputError("--prefill and --decode name the layouts: leave out --n-chips, --tp, --ep and the like")
+    (n_prefill, first), (n_decode, second) = (parse_workers(text, *precisions) for text in (prefill, decode))
+    return Pools(first, n_prefill, second, n_decode)
 
 
 def speculation_given(

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from stackwright.calibration import PointPrediction, Refusal, Score, predict_points, scores
-from stackwright.calibration.crossval import OutOfFold, Progress, cross_validate
+from stackwright.calibration.crossval import OutOfFold, Progress, cross_validate, cross_validate_pools
 from stackwright.calibration.dataset import Dataset, dataset, short_hash
 from stackwright.calibration.groups import How
 from stackwright.calibration.points import Point
@@ -18,6 +18,7 @@ from stackwright.errors import InputError
 from stackwright.measure import Measurement
 from stackwright.measure.importers import IMPORTERS, import_file
 from stackwright.performance import Constants, load_constants
+from stackwright.performance.pools import DISAGGREGATED
 
 Document = dict[str, Any]
 Files = str | Path | Sequence[str | Path]
@@ -51,7 +52,12 @@ def validate(
     gated = cv is not None if gate is None else gate
     if cv is not None:
         data = dataset(rows, known, record, gated)
-        return out_of_fold_document(data, cross_validate(data, record, cv, progress), by, len(rows))
+        document = out_of_fold_document(data, cross_validate(data, record, cv, progress), by, len(rows))
+        pools = dataset(rows, known, record, gated, mode=DISAGGREGATED)
+        if pools.points and len(set(pools.groups(cv))) > 1:
+            x = cross_validate_pools(data, pools, record, cv, progress)
+            document["disaggregated"] = out_of_fold_document(pools, x, by, len(rows))
+        return document
     refused: list[Refusal] = []
     if gated:
         from stackwright.calibration.gate import gate as judge

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stackwright.calibration.fit import Fit, Problem, fit
-from stackwright.calibration.levels import Groups, groups
+from stackwright.calibration.levels import LEVELS, POOL_LEVELS, Groups, groups
 from stackwright.calibration.observations import Observations
 from stackwright.performance import Constants
 from stackwright.performance.calibration import Calibration, Context, Factor
@@ -24,12 +24,16 @@ _SMALLEST_SHIFT = 0.0005
 
 @dataclass(frozen=True)
 class Fitted:
-    """Shifts of groups of the rows they were fitted on; for the `networks` of these, relative to measured kernels."""
+    """Shifts of groups of the rows they were fitted on; for the `networks` of these, relative to measured kernels.
+
+    A second stage is relative to its `base`, which it leaves as it is.
+    """
 
     groups: Groups
     fit: Fit
     constants: tuple[str, ...]
     networks: frozenset[str]
+    base: Fitted | None = None
 
 
 def contexts_of(o: Observations) -> list[Context]:
@@ -37,15 +41,20 @@ def contexts_of(o: Observations) -> list[Context]:
     return [context_of(p.model, p.candidate) for p in o.points]
 
 
-def fit_rows(o: Observations, constants: Constants, rows: Rows | None = None) -> Fitted:
-    """Fit on `rows` (all if None); the others are not looked at."""
+def fit_rows(o: Observations, constants: Constants, rows: Rows | None = None, base: Fitted | None = None) -> Fitted:
+    """Fit on `rows` (all if None); the others are not looked at.
+
+    With a `base` only what disaggregated pools do differently is fitted (`POOL_LEVELS`), on top of it.
+    """
     chosen = np.arange(len(o.points)) if rows is None else rows
     part = o.take(chosen)
     sd = np.array([constants.sd(name) for name in o.constants])
     contexts = contexts_of(part)
-    design = groups(contexts, o.constants, sd)
-    found = fit(Problem(part.predict, part.observed, part.weights, part.kernels), design.design)
-    return Fitted(design, found, o.constants, frozenset(c.network for c in contexts))
+    design = groups(contexts, o.constants, sd, POOL_LEVELS if base else LEVELS)
+    start = part.kernels if base is None else ln_constants(part, contexts, base)
+    found = fit(Problem(part.predict, part.observed, part.weights, start), design.design)
+    networks = base.networks if base else frozenset(c.network for c in contexts)
+    return Fitted(design, found, o.constants, networks, base)
 
 
 def calibration_of(
@@ -61,14 +70,16 @@ def calibration_of(
     `facts`: date and data_hash.
     """
     tables: dict[str, dict[str, dict[str, dict[str, float]]]] = {"constant": {}, "slope": {}, "steps": {}}
-    rows = zip(fitted.groups.names, fitted.fit.shifts, strict=True) if fitted else ()
-    constants = fitted.constants if fitted else ()
-    for (level, key), row in rows:
-        kept = {n: round(float(v), 4) for n, v in zip(constants, row, strict=True) if abs(v) > _SMALLEST_SHIFT}
-        if kept:
-            place = tables[level.course].setdefault(level.name, {}).setdefault(key, {})
-            for n, v in kept.items():
-                place[n] = round(place.get(n, 0.0) + v, 4)
+    stage = fitted
+    while stage is not None:
+        for (level, key), row in zip(stage.groups.names, stage.fit.shifts, strict=True):
+            named = zip(stage.constants, row, strict=True)
+            kept = {n: round(float(v), 4) for n, v in named if abs(v) > _SMALLEST_SHIFT}
+            if kept:
+                place = tables[level.course].setdefault(level.name, {}).setdefault(key, {})
+                for n, v in kept.items():
+                    place[n] = round(place.get(n, 0.0) + v, 4)
+        stage = stage.base
     seen = Counter((c.chip, c.network, c.engine) for c in contexts)
     return Calibration(
         version=1,
@@ -89,13 +100,21 @@ def calibration_of(
 def predict_rows(o: Observations, fitted: Fitted, rows: Rows) -> Array:
     """ln of the predicted metrics (3, len(rows)), fitted rows or not: groups that were not fitted shift nothing."""
     part = o.take(rows)
-    contexts = contexts_of(part)
-    seen = np.array([[c.network in fitted.networks] for c in contexts])
-    ln_theta = np.where(seen, part.kernels, part.prior)
+    return part.predict(ln_constants(part, contexts_of(part), fitted))
+
+
+def ln_constants(o: Observations, contexts: Sequence[Context], fitted: Fitted) -> Array:
+    """ln of the constants (n, K) of all rows of `o`, which may have more of them than were fitted."""
+    if fitted.base is None:
+        seen = np.array([[c.network in fitted.networks] for c in contexts])
+        ln_theta = np.where(seen, o.kernels, o.prior)
+    else:
+        ln_theta = ln_constants(o, contexts, fitted.base)
+    column = [o.constants.index(name) for name in fitted.constants]
     moves: dict[Context, Array] = {}
     for i, context in enumerate(contexts):
         if context not in moves:
             members = fitted.groups.members(context).items()
-            moves[context] = sum((v * fitted.fit.shifts[g] for g, v in members), start=np.zeros(len(o.constants)))
-        ln_theta[i] += moves[context]
-    return part.predict(ln_theta)
+            moves[context] = sum((v * fitted.fit.shifts[g] for g, v in members), start=np.zeros(len(column)))
+        ln_theta[i, column] += moves[context]
+    return ln_theta

@@ -20,6 +20,7 @@ from stackwright.calibration.crossval import OutOfFold
 from stackwright.calibration.groups import How
 from stackwright.calibration.observations import METRICS
 from stackwright.performance.calibration import Factor, Support
+from stackwright.performance.pools import DISAGGREGATED
 
 Array = NDArray[np.float64]
 Factors = dict[str, dict[str, Factor]]
@@ -51,6 +52,11 @@ def factors(found: Mapping[How, OutOfFold]) -> Factors:
         if by:
             result[metric] = {s: Factor(round(f.low, 4), round(f.high, 4), f.n) for s, f in by.items()}
     return result
+
+
+def pool_factors(found: Mapping[How, OutOfFold]) -> Factors:
+    """Factors of disaggregated pools, under names of their own (`metric|disaggregated`): they miss by more."""
+    return {f"{metric}|{DISAGGREGATED}": by for metric, by in factors(found).items()}
 
 
 def _levels(found: Mapping[How, OutOfFold], metric: int, vendor: str) -> dict[str, Factor]:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from stackwright.calibration.calibrate import calibration_of, contexts_of, fit_rows, predict_rows
+from stackwright.calibration.calibrate import Fitted, calibration_of, contexts_of, fit_rows, predict_rows
 from stackwright.calibration.dataset import Dataset
 from stackwright.calibration.groups import How, folds
 from stackwright.calibration.observations import METRICS, Observations, observe
@@ -76,6 +76,39 @@ def cross_validate(
     return OutOfFold(how, tuple(keys), tuple(supports), vendors, predicted, all_measured(o))
 
 
+def cross_validate_pools(
+    data: Dataset, pools: Dataset, constants: Constants, how: How, progress: Progress | None = None, seed: int = 0
+) -> OutOfFold:
+    """Out-of-fold predictions of disaggregated points, fitted on top of a fit of the aggregated ones of `data`.
+
+    Neither stage has seen the group of a row that is predicted (a group of operating points has no aggregated rows).
+    """
+    o, base = observe(pools.points, constants), observe(data.points, constants)
+    keys, base_keys = pools.groups(how), data.groups(how)
+    n_folds = FOLDS if how in ("pair", "random") else len(set(keys))
+    fold_of = dict(zip(keys, folds(keys, n_folds, seed), strict=True))
+    fold, base_fold = np.array([fold_of[k] for k in keys]), np.array([fold_of.get(k, -1) for k in base_keys])
+    contexts, base_contexts = contexts_of(o), contexts_of(base)
+    predicted = np.full((len(METRICS), len(keys)), np.nan)
+    supports: list[Support] = ["unseen"] * len(keys)
+    first: Fitted | None = None
+    numbers = sorted(set(fold.tolist()))
+    for done, number in enumerate(numbers, 1):
+        held, train = np.nonzero(fold == number)[0], np.nonzero((fold != number) & pools.strict)[0]
+        below = np.nonzero((base_fold != number) & data.strict)[0]
+        if first is None or (base_fold >= 0).any():
+            first = fit_rows(base, constants, below)
+        predicted[:, held] = predict_rows(o, fit_rows(o, constants, train, first), held)
+        seen = [contexts[int(i)] for i in train] + [base_contexts[int(i)] for i in below]
+        record = calibration_of(None, seen)
+        for i in held.tolist():
+            supports[i] = record.support(contexts[i])
+        if progress is not None:
+            progress(how, done, len(numbers))
+    vendors = tuple(c.vendor for c in contexts)
+    return OutOfFold(how, tuple(keys), tuple(supports), vendors, predicted, all_measured(o))
+
+
 def all_measured(o: Observations) -> Array:
     """ln of the measured metrics, shape (3, n), with the throughput that the fit leaves out beside latencies.
 
@@ -96,7 +129,7 @@ def _by_littles_law(p: Point) -> float | None:
     if not (ttft and tpot and users) or "p50" in (m.text["ttft_stat"], m.text["tpot_stat"]):
         return None
     tokens = p.workload.output.mean
-    return users / (ttft + (tokens - 1.0) * tpot) * tokens / p.candidate.layout.n_chips
+    return users / (ttft + (tokens - 1.0) * tpot) * tokens / p.n_chips
 
 
 def _supports(contexts: list[Context], train: list[int], held: list[int]) -> list[Support]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,13 +10,12 @@ from numpy.typing import NDArray
 
 from stackwright.calibration.gate import SET_RULES, gate
 from stackwright.calibration.groups import How, data_hash, fold_groups, row_hash
-from stackwright.calibration.points import Point, Refusal, resolve_point
+from stackwright.calibration.points import Point, Refusal, memory_problems, resolve_point, served
 from stackwright.catalog import Catalog
 from stackwright.errors import InputError
 from stackwright.llm import Model
 from stackwright.measure import Measurement
-from stackwright.performance import Constants, candidates, memory_budget
-from stackwright.serving.prediction import fit_problem
+from stackwright.performance import Constants
 
 HASH_DIGITS = 12
 
@@ -59,8 +58,10 @@ def short_hash(row: Measurement) -> str:
     return row_hash(row)[:HASH_DIGITS]
 
 
-def dataset(rows: Sequence[Measurement], catalog: Catalog, constants: Constants, gated: bool = True) -> Dataset:
-    """The points of measured rows; `gated` False takes them as they are (then all count as strict)."""
+def dataset(
+    rows: Sequence[Measurement], catalog: Catalog, constants: Constants, gated: bool = True, mode: str = "aggregated"
+) -> Dataset:
+    """The points of measured rows of one mode; `gated` False takes them as they are (then all count as strict)."""
     refused: list[Refusal] = []
     repeats: list[Measurement] = []
     doubts: Sequence[str] = [""] * len(rows)
@@ -74,6 +75,8 @@ def dataset(rows: Sequence[Measurement], catalog: Catalog, constants: Constants,
     strict: list[bool] = []
     for row, doubt in zip(rows, doubts, strict=True):
         try:
+            if (row.text["mode"] or "aggregated") != mode:
+                raise InputError(f"{row.text['mode'] or 'aggregated'} rows are fitted by themselves")
             point = resolve_point(row, catalog, models)
             if point.workload.rate_per_s is not None:
                 raise InputError("open loop: a fit uses closed loops")
@@ -82,7 +85,7 @@ def dataset(rows: Sequence[Measurement], catalog: Catalog, constants: Constants,
             continue
         points.append(point)
         strict.append(not doubt)
-    problems = _problems(points, constants)
+    problems = memory_problems(served(points, constants), points) if points else {}
     refused += [Refusal(points[i].measurement, f"does not fit: {text}") for i, text in problems.items()]
     kept = [i for i in range(len(points)) if i not in problems]
     return Dataset(
@@ -92,12 +95,3 @@ def dataset(rows: Sequence[Measurement], catalog: Catalog, constants: Constants,
         repeats=tuple(repeats),
         catalog=catalog,
     )
-
-
-def _problems(points: Sequence[Point], constants: Constants) -> Mapping[int, str]:
-    if not points:
-        return {}
-    c = candidates([p.model for p in points], [p.candidate for p in points], constants)
-    budget = memory_budget(c)
-    found = ((i, fit_problem(c, budget, p.workload, i)) for i, p in enumerate(points))
-    return {i: text for i, text in found if text}

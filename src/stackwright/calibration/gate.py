@@ -24,6 +24,8 @@ from stackwright.measure import Measurement
 SAME_RUN_LN = 0.15
 ROUNDING_LN = 5e-4
 COLD_START_MARGIN = 2.0
+RATE_MARGIN = 0.05
+_RATES = ("output_tokens_per_s_per_chip", "total_tokens_per_s_per_chip")
 
 
 @dataclass(frozen=True)
@@ -84,6 +86,7 @@ REPAIRS: Mapping[str, str] = {
     RANKS_IN_NOTES: "Notes say that mixtures of experts ran with attention data and expert parallelism: tp split so.",
     "cores counted as chips": "tp of TPU v7 or Trainium counts cores, two to a chip: halved.",
     "tp holds the data-parallel ranks": "tp = n_chips beside attention_dp > 1 counts the same chips twice: divided.",
+    "rate of decode chips": "Output tokens of a disaggregated row per decode chip, its total per chip: both per chip.",
     "speculation recovered": "The flag of a row of the same configuration and TPOT (within 15 %) that states it.",
 }
 """Repairs made before the rules, where the row itself or a matching row leaves no doubt."""
@@ -125,6 +128,8 @@ def _first(rules: Iterable[Rule], row: Measurement, facts: Facts) -> tuple[str, 
 
 
 def _repaired(row: Measurement, facts: Facts, repairs: Counter[str]) -> Measurement:
+    if row.text["mode"] == "disaggregated":
+        return _rate_of_all_chips(row, repairs)
     n, tp, dp, pp = (row.number(k) for k in ("n_chips", "tp", "attention_dp", "pp"))
     if _ranks_in_notes(row, facts):
         repairs[RANKS_IN_NOTES] += 1
@@ -151,6 +156,23 @@ def _ranks_in_notes(row: Measurement, facts: Facts) -> bool:
     model = facts.model(row)
     plain = (row.number("attention_dp") or 1.0) == 1.0 and (row.number("ep") or 1.0) == 1.0
     return plain and model is not None and model.family == "moe"
+
+
+def _rate_of_all_chips(row: Measurement, repairs: Counter[str]) -> Measurement:
+    """A disaggregated row with its output rate per chip of both pools.
+
+    InferenceX divides output by the decode chips and the total by all: output / total x (isl + osl) / osl shows it.
+    """
+    n, output, total = (row.number(k) for k in ("n_chips", *_RATES))
+    isl, osl = row.number("isl"), row.number("osl")
+    if not (n and output and total and isl and osl):
+        return row
+    chips = n * total / output * osl / (isl + osl)
+    if chips > (1.0 - RATE_MARGIN) * n:
+        return row
+    repairs["rate of decode chips"] += 1
+    note = f"rate of decode chips: printed {output:g} on {chips:.0f} of {n:g} chips"
+    return _with(row, {_RATES[0]: f"{total * osl / (isl + osl):g}"}, note)
 
 
 def _with(row: Measurement, cells: Mapping[str, str], note: str) -> Measurement:

@@ -29,6 +29,7 @@ HARNESS = frozenset({
     "wave_persistence", "attention_rank_wait_steps", "slot_wait_completions", "request_host_s", "token_host_s",
 })  # fmt: skip
 SPECULATION = frozenset({"draft_acceptance", "draft_overhead_s"})
+POOL = frozenset({"pool_link_efficiency", "pool_handover_s"})
 DATED = frozenset({
     "kernel_overhead_s", "moe_layer_overhead_s", "step_overhead_s", "collective_latency_s", "expert_gemm_efficiency",
     "gemm_efficiency", "latent_attention_overhead_s",
@@ -72,6 +73,13 @@ LEVELS = (
     Level("all", 0.4, DATED, "slope"),
     Level("engine", 0.3, DATED, "slope"),
 )
+
+POOL_LEVELS = (
+    Level("mode", 0.5, KERNEL | HARNESS | POOL),
+    Level("engine|mode", 0.5, KERNEL | HARNESS | POOL),
+    Level("pair|mode", 0.3, KERNEL | HARNESS | POOL, local=True),
+)
+"""What disaggregated pools do differently, on top of `LEVELS`."""
 
 
 @dataclass(frozen=True)

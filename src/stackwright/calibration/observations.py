@@ -8,11 +8,14 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from stackwright.calibration.points import Point, point_loads
+from stackwright.calibration.points import Point, point_loads, served
 from stackwright.calibration.score import measured
-from stackwright.performance import Candidates, Constants, candidates
+from stackwright.performance import Constants
+from stackwright.performance.constants import Theta
 from stackwright.performance.kernel_values import kernel_values
-from stackwright.serving import closed_loop
+from stackwright.performance.pools import Pooled, Served
+from stackwright.serving import Service, closed_loop
+from stackwright.serving.disaggregated import disaggregated
 from stackwright.serving.traffic import Traffic, stacked_traffic
 
 Array = NDArray[np.float64]
@@ -28,7 +31,7 @@ class Block:
     """Rows evaluated together: mean or median TTFT stated, with speculation or without."""
 
     rows: NDArray[np.intp]
-    candidates: Candidates
+    candidates: Served
     traffic: Traffic
     loads: Array
     median: bool
@@ -77,7 +80,7 @@ class Observations:
         for b in self.blocks:
             theta = dict(b.candidates.theta)
             theta.update({name: np.exp(kept[b.rows, k][:, None]) for k, name in enumerate(self.constants)})
-            s = closed_loop(replace(b.candidates, theta=theta), b.traffic, b.loads)
+            s = _served(b, theta)
             ttft = s.ttft.quantile(0.5) if b.median else s.ttft.mean
             tokens = s.request_rate * b.traffic.output_mean / b.candidates.n_chips
             for m, value in enumerate((ttft, s.tpot.mean, tokens)):
@@ -85,10 +88,16 @@ class Observations:
         return found
 
 
+def _served(b: Block, theta: Theta) -> Service:
+    if isinstance(b.candidates, Pooled):
+        return disaggregated(b.candidates.at(theta), b.traffic, b.loads)
+    return closed_loop(replace(b.candidates, theta=theta), b.traffic, b.loads)
+
+
 def observe(points: Sequence[Point], constants: Constants) -> Observations:
-    """Observations of closed-loop points; `constants` supplies prior and bounds (its calibration is ignored)."""
+    """Observations of closed-loop points of one mode; `constants` supplies prior and bounds, not its calibration."""
     plain = replace(constants, calibration=None)
-    free = tuple(plain.uncertain_in_time)
+    free = tuple(plain.uncertain_in_pools if points and points[0].pools else plain.uncertain_in_time)
     observed = np.full((len(METRICS), len(points)), np.nan)
     for i, p in enumerate(points):
         for m, metric in enumerate(METRICS):
@@ -123,6 +132,6 @@ def _kernel_values(points: Sequence[Point], constants: Constants, names: Sequenc
 
 def _block(points: Sequence[Point], rows: NDArray[np.intp], median: bool, constants: Constants) -> Block:
     chosen = [points[int(i)] for i in rows]
-    c = candidates([p.model for p in chosen], [p.candidate for p in chosen], constants)
+    c = served(chosen, constants)
     t = stacked_traffic([p.workload for p in chosen])
     return Block(rows, c, t, point_loads(c, t, chosen), median)

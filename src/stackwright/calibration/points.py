@@ -16,6 +16,7 @@ import numpy as np
 import yaml
 from numpy.typing import NDArray
 
+from stackwright.calibration.groups import POOLS
 from stackwright.calibration.speculation import speculation_of
 from stackwright.catalog import Catalog, Engine
 from stackwright.errors import InputError
@@ -34,6 +35,7 @@ from stackwright.performance import (
 )
 from stackwright.performance.candidates import years_since_2026
 from stackwright.performance.models import model_of
+from stackwright.performance.pools import DISAGGREGATED, Pooled, Pools, Served, pooled, pools_problem
 from stackwright.serving import running_for_rate
 from stackwright.serving.prediction import fit_problem, serve, service_metrics, spread_of
 from stackwright.serving.traffic import Traffic, stacked_traffic
@@ -70,12 +72,18 @@ class Refusal:
 
 @dataclass(frozen=True)
 class Point:
-    """A measured row resolved against the catalogue."""
+    """A measured row resolved against the catalogue; `candidate` is a decode worker where it has `pools`."""
 
     measurement: Measurement
     candidate: Candidate
     model: Model
     workload: Workload
+    pools: Pools | None = None
+
+    @property
+    def n_chips(self) -> int:
+        """Chips that served the row's load."""
+        return self.pools.n_chips if self.pools else self.candidate.layout.n_chips
 
 
 def predict_points(
@@ -83,7 +91,7 @@ def predict_points(
 ) -> list[PointPrediction | Refusal]:
     """A prediction or a refusal for each row, in the order of the rows."""
     answers: dict[int, PointPrediction | Refusal] = {}
-    together: dict[tuple[bool, bool], list[tuple[int, Point]]] = {}
+    together: dict[tuple[bool, bool, bool], list[tuple[int, Point]]] = {}
     models: dict[str, Model] = {}
     for i, row in enumerate(rows):
         try:
@@ -91,7 +99,7 @@ def predict_points(
         except InputError as error:
             answers[i] = Refusal(row, str(error))
             continue
-        kind = point.workload.rate_per_s is None, point.candidate.speculation is None
+        kind = point.workload.rate_per_s is None, point.candidate.speculation is None, point.pools is None
         together.setdefault(kind, []).append((i, point))
     for points in together.values():
         for start in range(0, len(points), _BLOCK):
@@ -102,22 +110,28 @@ def predict_points(
 def resolve_point(row: Measurement, catalog: Catalog, models: dict[str, Model]) -> Point:
     """A row resolved against the catalogue; `models` caches architectures. Raises `InputError` with the reason."""
     text = row.text
-    if text["mode"] not in ("", "aggregated"):
-        raise InputError(f"{text['mode']} serving is not covered yet")
+    if text["mode"] not in ("", "aggregated", DISAGGREGATED):
+        raise InputError(f"{text['mode']} serving is not covered")
     chip, engine = catalog.chip(text["chip"]), catalog.engine(text["engine"])
     name = text["model"]
     if name not in models:
         models[name] = model_of(catalog.model(name))
     model = models[name]
-    layout = _layout(row, model, engine, chip.family)
-    speculation = speculation_of(row, engine, chip)
-    candidate = Candidate(engine, chip, layout, source=harness(row), year=row_year(row), speculation=speculation)
-    problem = layout_problem(layout, model, engine, chip)
+    pools = _pools(row, model, engine, chip.family) if text["mode"] == DISAGGREGATED else None
+    layout = pools.decode if pools else _layout(row, model, engine, chip.family)
+    speculation, mode = speculation_of(row, engine, chip), DISAGGREGATED if pools else ""
+    candidate = Candidate(
+        engine, chip, layout, source=harness(row), year=row_year(row), speculation=speculation, mode=mode
+    )
+    problem = pools_problem(pools, model, engine, chip) if pools else layout_problem(layout, model, engine, chip)
     if problem:
         raise InputError(problem)
     if speculation is not None:
         check_speculation(speculation, model)
-    return Point(row, candidate, model, _workload(row))
+    workload = _workload(row)
+    if pools and (workload.rate_per_s is not None or row.number("concurrency") is None):
+        raise InputError("disaggregated pools are predicted in a closed loop only: concurrency is needed")
+    return Point(row, candidate, model, workload, pools)
 
 
 def harness(row: Measurement) -> str:
@@ -150,10 +164,7 @@ def engine_releases() -> Mapping[str, Mapping[str, dt.date]]:
 
 
 def _layout(row: Measurement, model: Model, engine: Engine, family: str) -> Layout:
-    """The layout a row states. A cache of unstated precision: FP8 beside quantised weights (checkpoints of
-    TensorRT-LLM and the recipes of InferenceX say so), else what the engine does when it is not told: BF16 for native
-    MXFP4 weights on Hopper (perf-overview of TensorRT-LLM).
-    """
+    """The layout a row states."""
     pp, ep, dp = (int(row.number(k, 1.0) or 1) for k in ("pp", "ep", "attention_dp"))
     n_chips, tp = row.number("n_chips"), row.number("tp")
     if tp is None:
@@ -162,13 +173,47 @@ def _layout(row: Measurement, model: Model, engine: Engine, family: str) -> Layo
         tp = n_chips / (pp * dp)
     elif n_chips is not None and int(tp) * dp * pp != int(n_chips):
         raise InputError(f"layout contradicts itself: tp {tp:g} x attention_dp {dp} x pp {pp} is not {n_chips:g} chips")
+    return Layout(int(tp), pp, ep, dp, *_precisions(row, model, engine, family))
+
+
+def _pools(row: Measurement, model: Model, engine: Engine, family: str) -> Pools:
+    """The pools a row states."""
+    precisions = _precisions(row, model, engine, family)
+    sizes: dict[str, int] = {}
+    for name in POOLS:
+        cell = row.raw.get(name, "")
+        try:
+            number = float(cell or 1)
+        except ValueError:
+            raise InputError(f"{name} = {cell!r} is not a number") from None
+        if number != int(number) or (not cell and name.endswith("_workers")):
+            raise InputError(f"{name} is {cell or 'not stated'}: a whole number is needed")
+        sizes[name] = int(number)
+
+    def layout(pool: str) -> Layout:
+        tp, ep, dp = (sizes[f"{pool}_{part}"] for part in ("tp", "ep", "attention_dp"))
+        return Layout(tp, 1, ep, dp, *precisions)
+
+    pools = Pools(layout("prefill"), sizes["prefill_workers"], layout("decode"), sizes["decode_workers"])
+    n_chips = row.number("n_chips")
+    if n_chips is not None and pools.n_chips != n_chips:
+        raise InputError(f"layout contradicts itself: {pools} is {pools.n_chips}, not {n_chips:g} chips")
+    return pools
+
+
+def _precisions(row: Measurement, model: Model, engine: Engine, family: str) -> tuple[str, str]:
+    """Precisions of weights and cache.
+
+    A cache of unstated precision: FP8 beside quantised weights (checkpoints of TensorRT-LLM and the recipes of
+    InferenceX say so), else what the engine does when it is not told: BF16 for native MXFP4 weights on Hopper
+    (perf-overview of TensorRT-LLM).
+    """
     precision = row.text["weight_precision"].lower() or model.native_precision
     support = next((s for s in engine.supports if family in s.families), None)
     plain = engine.id in _KV_AS_MODEL and harness(row) != "inferencex"
     plain |= family == "hopper" and model.native_precision == "mxfp4"
     quantised = precision != "bf16" and support is not None and "fp8" in support.kv and not plain
-    kv = row.text["kv_precision"].lower() or ("fp8" if quantised else "bf16")
-    return Layout(int(tp), pp, ep, dp, precision, kv)
+    return precision, row.text["kv_precision"].lower() or ("fp8" if quantised else "bf16")
 
 
 def _workload(row: Measurement) -> Workload:
@@ -186,17 +231,13 @@ def _workload(row: Measurement) -> Workload:
 def _evaluate(
     points: Sequence[tuple[int, Point]], constants: Constants, intervals: bool
 ) -> dict[int, PointPrediction | Refusal]:
-    """Predictions of rows that are all closed or all open loops, all with speculation or all without."""
-    answers: dict[int, PointPrediction | Refusal] = {}
-    every = candidates([p.model for _, p in points], [p.candidate for _, p in points], constants)
-    budget = memory_budget(every)
-    fits = []
-    for k, (i, p) in enumerate(points):
-        problem = fit_problem(every, budget, p.workload, k)
-        if problem:
-            answers[i] = Refusal(p.measurement, f"does not fit: {problem}")
-        else:
-            fits.append(k)
+    """Predictions of rows that are all closed or all open loops, all with speculation or pools or all without."""
+    every = served([p for _, p in points], constants)
+    problems = memory_problems(every, [p for _, p in points])
+    answers: dict[int, PointPrediction | Refusal] = {
+        i: Refusal(p.measurement, f"does not fit: {problems[k]}") for k, (i, p) in enumerate(points) if k in problems
+    }
+    fits = [k for k in range(len(points)) if k not in problems]
     if not fits:
         return answers
     c = every.take(np.array(fits))
@@ -221,12 +262,34 @@ def _evaluate(
     return answers
 
 
-def point_loads(c: Candidates, t: Traffic, points: Sequence[Point]) -> Array:
+def served(points: Sequence[Point], constants: Constants) -> Served:
+    """The arrays of points that all have pools, or none."""
+    models, entries = [p.model for p in points], [p.candidate for p in points]
+    pools = [p.pools for p in points if p.pools]
+    return pooled(models, entries, pools, constants) if pools else candidates(models, entries, constants)
+
+
+def memory_problems(c: Served, points: Sequence[Point]) -> dict[int, str]:
+    """Why points do not fit in memory, by their place; a worker of either pool must hold its weights and a request."""
+    parts = {"": c} if isinstance(c, Candidates) else {"decode worker ": c.decode, "prefill worker ": c.prefill}
+    found: dict[int, str] = {}
+    for name, part in parts.items():
+        budget = memory_budget(part)
+        for i, p in enumerate(points):
+            problem = fit_problem(part, budget, p.workload, i)
+            if problem:
+                found.setdefault(i, f"{name}{problem}")
+    return found
+
+
+def point_loads(c: Served, t: Traffic, points: Sequence[Point]) -> Array:
     """Users per replica as given, or running sequences at the rate given.
 
     Where a row states neither it ran at maximum load: as many as fit with the cache of their whole length reserved
     (no request is evicted), at most the engine's limit.
     """
+    if isinstance(c, Pooled):
+        return np.array([[p.workload.concurrency] for p in points], dtype=float)
     if not t.closed:
         return running_for_rate(c, t, np.array([[p.workload.rate_per_s or np.nan] for p in points]))
     whole = np.asarray(t.prompt_tokens + t.output_mean)

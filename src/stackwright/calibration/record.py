@@ -5,15 +5,17 @@ from __future__ import annotations
 import datetime as dt
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from stackwright.calibration.calibrate import calibration_of, contexts_of, fit_rows
-from stackwright.calibration.conformal import correlation, factors
-from stackwright.calibration.crossval import OutOfFold, Progress, cross_validate
+from stackwright.calibration.conformal import correlation, factors, pool_factors
+from stackwright.calibration.crossval import OutOfFold, Progress, cross_validate, cross_validate_pools
 from stackwright.calibration.dataset import Dataset, short_hash
-from stackwright.calibration.groups import How
+from stackwright.calibration.groups import How, data_hash
 from stackwright.calibration.observations import observe
 from stackwright.errors import InputError
 from stackwright.measure import Measurement
@@ -23,25 +25,51 @@ from stackwright.performance.calibration import Calibration
 Document = dict[str, Any]
 
 
-def make_calibration(data: Dataset, constants: Constants, found: Mapping[How, OutOfFold]) -> Calibration:
+@dataclass(frozen=True)
+class PoolData:
+    """Disaggregated rows for a record, and their cross-validations (`cross_validate_pools`; may be empty)."""
+
+    data: Dataset
+    found: Mapping[How, OutOfFold]
+
+    @property
+    def strict(self) -> NDArray[np.intp]:
+        """Places of the strict rows."""
+        return np.nonzero(self.data.strict)[0]
+
+
+def make_calibration(
+    data: Dataset, constants: Constants, found: Mapping[How, OutOfFold], pools: PoolData | None = None
+) -> Calibration:
     """The record of the strict rows; `found` are the cross-validations that its intervals come from (may be empty).
 
-    Raises `InputError` without a strict row.
+    `pools` are fitted on top, and move nothing that aggregated replicas read. Raises `InputError` without a strict row.
     """
     rows = np.nonzero(data.strict)[0]
     if not len(rows):
         raise InputError("no row is left to fit: every row was refused or is in doubt (docs/gate.md says why)")
     o = observe(data.points, constants)
     fitted = fit_rows(o, constants, rows)
-    contexts = contexts_of(o)
+    every = contexts_of(o)
+    contexts = [every[int(i)] for i in rows]
+    measured, by = [*data.strict_rows], dict(factors(found))
+    repeats = [*data.repeats]
+    if pools is not None and len(pools.strict):
+        op = observe(pools.data.points, constants)
+        fitted = fit_rows(op, constants, pools.strict, fitted)
+        every = contexts_of(op)
+        contexts += [every[int(i)] for i in pools.strict]
+        measured += pools.data.strict_rows
+        repeats += pools.data.repeats
+        by |= pool_factors(pools.found)
     rho = found["pair"] if "pair" in found else next(iter(found.values()), None)
     return calibration_of(
         fitted,
-        [contexts[int(i)] for i in rows],
-        factors(found),
+        contexts,
+        by,
         0.0 if rho is None else correlation(rho),
-        {"date": newest(data.strict_rows), "data_hash": data.data_hash},
-        sorted({short_hash(m) for m in (*data.strict_rows, *data.repeats)}),
+        {"date": newest(measured), "data_hash": data_hash(measured)},
+        sorted({short_hash(m) for m in (*measured, *repeats)}),
     )
 
 
@@ -57,14 +85,25 @@ def newest(rows: Sequence[Measurement]) -> str:
     return max((day for day in (_day(m) for m in rows) if day), default="undated")
 
 
-def record_document(record: Calibration, data: Dataset) -> Document:
+def pool_validations(
+    data: Dataset, pools: Dataset, constants: Constants, hows: Sequence[How], progress: Progress | None = None
+) -> dict[How, OutOfFold]:
+    """Those cross-validations of disaggregated rows for which there are two groups; `chip` and `model` are not made.
+
+    They would take a fit of all aggregated rows for each of the few chips and networks.
+    """
+    made: list[How] = [how for how in hows if how in ("random", "pair") and len(set(pools.groups(how))) > 1]
+    return {how: cross_validate_pools(data, pools, constants, how, progress) for how in made}
+
+
+def record_document(record: Calibration, data: Dataset, pools: Dataset | None = None) -> Document:
     """The record with where its rows come from, as JSON-ready data."""
     return {
         "version": record.version,
         "date": record.date,
         "data_hash": record.data_hash,
         "n_rows": record.n_rows,
-        "sources": sources(data.strict_rows),
+        "sources": sources(data.strict_rows + (pools.strict_rows if pools else [])),
         "correlation": record.correlation,
         "kernel_priors": record.kernel_priors,
         "factors": {

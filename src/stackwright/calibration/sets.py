@@ -28,6 +28,9 @@ class SetScore:
 
 def set_of(p: Point) -> str:
     """The set that a row is reported in: where it was published and what ran."""
+    if p.pools:
+        flag = p.measurement.text["speculative"]
+        return f"disaggregated, speculative flag {'known' if flag else 'unknown'}"
     source, chip = p.measurement.text["source"].lower(), p.candidate.chip
     if p.candidate.speculation is not None:
         return "speculative, aggregated"

@@ -38,7 +38,7 @@ def speculation_of(row: Measurement, engine: Engine, chip: Chip) -> Speculation 
         raise InputError(f"speculative decoding {word!r} is not covered; known: mtp, mtpN, eagle, ngram, none")
     tokens = _number(row, "draft_tokens") or (float(stated[2]) if stated[2] else None)
     if tokens is None:
-        tokens = recipe_draft_tokens(engine.id, chip.vendor, (row.number("attention_dp") or 1.0) > 1.0)
+        tokens = recipe_draft_tokens(engine.id, chip.vendor, _ranks(row) > 1.0)
     if tokens != round(tokens):
         raise InputError(f"draft_tokens is {tokens:g}, not a whole number")
     return Speculation(stated[1].rstrip("3"), round(tokens), _number(row, "acceptance_length"))
@@ -53,6 +53,11 @@ def recipe_draft_tokens(engine: str, vendor: str, attention_dp: bool) -> int:
     where = {"engine": engine, "vendor": vendor, "attention_dp": attention_dp}
     recipe = next(r for r in _recipes() if all(where[k] == v for k, v in r.items() if k != "draft_tokens"))
     return int(recipe["draft_tokens"])
+
+
+def _ranks(row: Measurement) -> float:
+    """Attention data-parallel ranks of the engine that decodes."""
+    return row.number("attention_dp") or _number(row, "decode_attention_dp") or 1.0
 
 
 def _number(row: Measurement, column: str) -> float | None:

@@ -236,7 +236,8 @@ def point_options(command: F) -> F:
         click.option("--concurrency", type=POSITIVE, help="Concurrent users (closed loop)."),
         click.option("--engine-version", help="Version of the engine (only the catalogue's is known)."),
         own_option,
-        click.option("--disaggregated", is_flag=True, help="Prefill and decode pools (not there yet)."),
+        click.option("--prefill", metavar="NxLAYOUT", help="Prefill pool of a disaggregated deployment: 4xtp4."),
+        click.option("--decode", metavar="NxLAYOUT", help="Decode pool beside it: 2xtp1dp8ep8."),
         data_dir_option,
         click.option("--rounds", type=POSITIVE, help="Requests per user of a benchmark; default: long-running."),
     ]  # fmt: skip

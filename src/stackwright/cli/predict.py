@@ -78,16 +78,12 @@ def predicted(model: str, options: dict[str, Any]) -> Any:
     for needed in ("chip", "engine"):
         if not options[needed]:
             raise click.UsageError(f"--{needed} is missing")
-    if options["disaggregated"]:
-        raise UnsupportedError(
-            "--disaggregated (prefill and decode pools) is not there yet; predict an aggregated replica"
-        )
     known = api.catalog_with(options["catalog_dir"]).engine(options["engine"])
     if options["engine_version"] not in (None, known.version):
         raise UnsupportedError(
             f"--engine-version: {known.id} is known at {known.version}; versions are not told apart yet"
         )
-    names = ("chip", "engine", "n_chips", "tp", "pp", "ep", "attention_dp", "weight_precision", "kv_precision",
+    names = ("chip", "engine", "n_chips", "tp", "pp", "ep", "attention_dp", "prefill", "decode", "weight_precision", "kv_precision",
              "speculative", "draft_tokens", "acceptance_length", "draft_cost",
              "isl", "osl", "length_dist", "prefix_hit_rate", "rate", "concurrency", "rounds", "own", "data_dir")  # fmt: skip
     return api.predict(
@@ -102,11 +98,12 @@ def predicted(model: str, options: dict[str, Any]) -> Any:
 def render(document: dict[str, Any]) -> None:
     """Print the figures of a prediction."""
     out, layout = console(), document["layout"]
+    deployed = document.get("pools", layout)
     lead(
         out,
         document["model"],
-        f"  {layout['n_chips']} x {document['chip']}, {document['engine']}, {layout['weight_precision']} weights, "
-        f"{layout['kv_precision']} cache, {layout['description']}",
+        f"  {deployed['n_chips']} x {document['chip']}, {document['engine']}, {layout['weight_precision']} weights, "
+        f"{layout['kv_precision']} cache, {deployed['description']}",
     )
     if document["speculation"] is not None:
         out.print(_drafting(document["speculation"]))

@@ -10,6 +10,7 @@ from stackwright.performance.memory import (
     kv_capacity_sequences,
     memory_budget,
 )
+from stackwright.performance.pools import Pooled, Pools, pooled, pools_problem
 from stackwright.performance.speculation import METHODS, Speculation, check_speculation
 from stackwright.performance.step import Part, StepTime, step_time
 
@@ -22,6 +23,8 @@ __all__ = [
     "Layout",
     "MemoryBudget",
     "Part",
+    "Pooled",
+    "Pools",
     "Speculation",
     "StepTime",
     "candidates",
@@ -32,6 +35,8 @@ __all__ = [
     "layout_problem",
     "load_constants",
     "memory_budget",
+    "pooled",
+    "pools_problem",
     "step_time",
     "with_draft",
 ]

@@ -3,8 +3,9 @@ r"""The calibration record: shifts of the constants by level, interval factors b
 .. math:: \ln\theta_{k} = \ln\theta^0_k + \sum_{level} b_{level,\,key,\,k} + year \cdot \sum_{level} s_{level,\,key,\,k}
           + \sum_{level} \sum_{m \le month} d_{level,\,key,\,m,\,k}
 
-with the keys of a candidate at each level (`Context.keys`) and the changes d that software made in month m. A key that the record does not know shifts nothing: the
-constant falls back to what the wider levels say. The record is fitted in `calibration/`; this room only reads it.
+with the keys of a candidate at each level (`Context.keys`) and the changes d that software made in month m. A key
+that the record does not know shifts nothing: the constant falls back to what the wider levels say. The record is
+fitted in `calibration/`; this room only reads it.
 """
 
 from __future__ import annotations
@@ -30,7 +31,8 @@ class Context:
     """Where a candidate runs, as the levels of the record name it.
 
     `network` is the model (one name for checkpoints that repeat one network), `source` the harness of a measured
-    row ('' for a service of one's own), `year` the date of the software in years since 2026-01-01.
+    row ('' for a service of one's own), `year` the date of the software in years since 2026-01-01, `mode` how prompts
+    and decoding share workers ('' on the same ones, or `disaggregated`).
     """
 
     engine: str
@@ -41,6 +43,7 @@ class Context:
     network: str
     source: str = ""
     year: float = 0.0
+    mode: str = ""
 
     @property
     def month(self) -> str:
@@ -66,6 +69,9 @@ class Context:
             "engine|family|source": f"{self.engine}|{self.family}|{self.source}",
             "recipe": f"{self.engine}|{self.network}|{self.source}",
             "family recipe": f"{self.engine}|{self.network}|{self.family}|{self.source}",
+            "mode": self.mode,
+            "engine|mode": f"{self.engine}|{self.mode}",
+            "pair|mode": f"{self.chip}|{self.network}|{self.engine}|{self.mode}",
         }
 
 
@@ -90,7 +96,8 @@ class Factor:
 class Calibration:
     """A fitted record. `factors[metric][support]`; `seen` lists (chip, network, engine) with their number of rows.
 
-    `steps` holds the changes of a month under `key@2026-03`. `kernel_priors`: shifts are relative to measured kernels where there are any (`kernel_prior`).
+    `steps` holds the changes of a month under `key@2026-03`. `kernel_priors`: shifts are relative to measured
+    kernels where there are any (`kernel_prior`).
     """
 
     version: int

@@ -37,7 +37,8 @@ class Candidate:
     """One engine on one chip with one layout.
 
     `speculation`: how tokens are drafted, None without speculative decoding. `source` and `year` describe a measured
-    row: its harness, and its date in years since 2026-01-01 (None: the date of the engine's version).
+    row: its harness, and its date in years since 2026-01-01 (None: the date of the engine's version). `mode` is
+    `disaggregated` for a worker of a prefill or decode pool.
     """
 
     engine: Engine
@@ -47,6 +48,7 @@ class Candidate:
     source: str = ""
     year: float | None = None
     speculation: Speculation | None = None
+    mode: str = ""
 
     @property
     def scale_up_domain(self) -> int:
@@ -215,6 +217,7 @@ def context_of(model: Model, r: Candidate) -> Context:
         network=model.network or model.id,
         source=r.source,
         year=year,
+        mode=r.mode,
     )
 
 

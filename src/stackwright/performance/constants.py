@@ -23,6 +23,7 @@ Array = NDArray[np.float64]
 Theta = Mapping[str, Array]
 
 _LARGEST_SD = 5.0
+_NOT_IN_TIME = ("power_", "host_power", "runtime_", "activation_")
 
 
 @dataclass(frozen=True)
@@ -75,8 +76,13 @@ class Constants:
 
     @property
     def uncertain_in_time(self) -> list[str]:
-        """Those of them that latencies and throughput depend on (not memory reserves, not power)."""
-        return [n for n in self.uncertain if not n.startswith(("power_", "host_power", "runtime_", "activation_"))]
+        """Those of them that latencies and throughput depend on (not memory reserves, not power, not pools)."""
+        return [n for n in self.uncertain if not n.startswith((*_NOT_IN_TIME, "pool_"))]
+
+    @property
+    def uncertain_in_pools(self) -> list[str]:
+        """Those that latencies of disaggregated pools depend on."""
+        return [n for n in self.uncertain if not n.startswith(_NOT_IN_TIME)]
 
     def theta(self, contexts: Sequence[Context], priors: Sequence[Mapping[str, float]] | None = None) -> Theta:
         """Values per candidate: arrays of shape (n, 1), or shape () where nothing tells candidates apart.

@@ -91,7 +91,8 @@ def step_time(c: Candidates, shape: StepShape) -> StepTime:
     parts.append(Part("collectives", latency + transfer))
     overheads = _overheads(c)
     parts += overheads
-    parts.append(Part("host per sequence", c.theta["sequence_overhead_s"] * shape.sequences * c.shard.data))
+    sequences = shape.sequences + np.zeros_like(c.bandwidth)
+    parts.append(Part("host per sequence", c.theta["sequence_overhead_s"] * sequences))
     seconds = parts[0].seconds
     for p in parts[1:]:
         seconds = seconds + p.seconds

@@ -1,6 +1,7 @@
 """From step times to what users see: TTFT, TPOT, E2E and throughput under traffic."""
 
 from stackwright.serving.closed_loop import Service, closed_loop
+from stackwright.serving.disaggregated import disaggregated
 from stackwright.serving.energy import replica_chip_power_w
 from stackwright.serving.intervals import LEVEL, Uncertain, probability_below, probability_both, propagate
 from stackwright.serving.latency import E2eDistribution, TpotDistribution, TtftDistribution
@@ -16,6 +17,7 @@ __all__ = [
     "TtftDistribution",
     "Uncertain",
     "closed_loop",
+    "disaggregated",
     "open_loop",
     "phases",
     "probability_below",

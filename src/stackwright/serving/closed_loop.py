@@ -152,25 +152,34 @@ def tpot_sd(c: Candidates, t: Traffic, stall: Array, prompts: Array) -> Array:
 def waves(c: Candidates, w: Workload | Traffic, ph: Phases) -> Waves:
     """How closely users keep together from round to round.
 
-    All send at once at the start. In round j their requests end over about sqrt(12 j) cv O decode steps (the
-    uniform law of that variance), at most over the O steps of a whole cycle; the mean of 1/sqrt(j) over J
-    rounds is taken as (2 sqrt(J) - 1)/J. Prompts of one step keep together when decoding waits for prompts; a
-    chunked engine decodes meanwhile, so that each budget of k prompts gets a step of its own.
+    All send at once at the start, and `steps_apart` later. Prompts of one step keep together when decoding waits for
+    prompts; a chunked engine decodes meanwhile, so that each budget of k prompts gets a step of its own.
     """
     t = traffic(w)
-    osl, cv = np.asarray(t.output_mean) / c.emitted, np.asarray(t.output_cv)
     later = np.maximum(np.asarray(t.rounds) - 1.0, 0.0)
-    many = np.clip(later, 1.0, 1e9)
-    closeness = np.where(later < 1.0, 1.0, np.where(np.isinf(later), 0.0, (2.0 * np.sqrt(many) - 1.0) / many))
-    drifting = np.sqrt(12.0) * cv * osl / np.maximum(closeness, 1e-12)
-    steps = np.where(cv == 0.0, 0.0, np.where(closeness > 0.0, drifting, osl))
-    spread = np.maximum(np.clip(steps, 1.0, np.maximum(osl, 1.0)), np.where(c.chunked, _groups(c, ph), 1.0))
+    spread = np.maximum(steps_apart(c, t), np.where(c.chunked, _groups(c, ph), 1.0))
     kept = c.theta["wave_persistence"]
     together = 1.0 + kept * np.maximum(ph.running - 1.0, 0.0) / spread
     queued = ph.running - ph.prompts_per_batch
     beyond = np.maximum(together - ph.prompts_per_batch, 0.0)
     locked = np.where(queued > 0.0, beyond / np.where(queued > 0.0, queued, 1.0), kept / spread)
     return Waves(together, np.clip(locked, 0.0, 1.0), 1.0 / (later + 1.0))
+
+
+def steps_apart(c: Candidates, t: Traffic) -> Array:
+    """Decode steps over which the requests of users who started together end, in the later rounds.
+
+    In round j about sqrt(12 j) cv O (the uniform law of that variance), at most the O steps of a whole cycle; the
+    mean of 1/sqrt(j) over J rounds is taken as (2 sqrt(J) - 1)/J.
+    """
+    osl, cv = np.asarray(t.output_mean) / c.emitted, np.asarray(t.output_cv)
+    later = np.maximum(np.asarray(t.rounds) - 1.0, 0.0)
+    many = np.clip(later, 1.0, 1e9)
+    closeness = np.where(later < 1.0, 1.0, np.where(np.isinf(later), 0.0, (2.0 * np.sqrt(many) - 1.0) / many))
+    drifting = np.sqrt(12.0) * cv * osl / np.maximum(closeness, 1e-12)
+    steps = np.where(cv == 0.0, 0.0, np.where(closeness > 0.0, drifting, osl))
+    clipped: Array = np.clip(steps, 1.0, np.maximum(osl, 1.0))
+    return clipped
 
 
 def _groups(c: Candidates, ph: Phases) -> Array:

@@ -18,7 +18,7 @@ from statistics import NormalDist
 import numpy as np
 from numpy.typing import NDArray
 
-from stackwright.performance import Candidates
+from stackwright.performance.pools import Served
 
 Array = NDArray[np.float64]
 Metrics = Mapping[str, Array]
@@ -71,7 +71,7 @@ class Uncertain:
         )
 
 
-def propagate(evaluate: Callable[[Candidates], Metrics], c: Candidates) -> Uncertain:
+def propagate(evaluate: Callable[[Served], Metrics], c: Served) -> Uncertain:
     """Metrics of `evaluate` (positive arrays by name) with their spread; one run per constant, two for a wide one."""
     base = evaluate(c)
     parts: dict[str, dict[str, Array]] = {}
@@ -88,18 +88,14 @@ def propagate(evaluate: Callable[[Candidates], Metrics], c: Candidates) -> Uncer
     return Uncertain(base, {k: (-np.sqrt(below[k]), np.sqrt(above[k])) for k in base}, parts)
 
 
-def _narrow(
-    evaluate: Callable[[Candidates], Metrics], c: Candidates, name: str, base: Metrics
-) -> tuple[Metrics, Metrics]:
+def _narrow(evaluate: Callable[[Served], Metrics], c: Served, name: str, base: Metrics) -> tuple[Metrics, Metrics]:
     """ln of each metric with the constant at the ends of its 90 % interval, over now: first order."""
     moved = evaluate(c.shifted(name, _STEP))
     up = {k: _log_ratio(moved[k], base[k]) / _STEP * c.constants.sd(name) * Z for k in base}
     return {k: -v for k, v in up.items()}, up
 
 
-def _wide(
-    evaluate: Callable[[Candidates], Metrics], c: Candidates, name: str, base: Metrics
-) -> tuple[Metrics, Metrics]:
+def _wide(evaluate: Callable[[Served], Metrics], c: Served, name: str, base: Metrics) -> tuple[Metrics, Metrics]:
     """The same at the ends themselves, no farther than the bounds of the constant: a straight line reaches too far."""
     half, bounds, now = Z * c.constants.sd(name), c.constants.entries[name], c.theta[name]
     down = evaluate(c.shifted(name, np.maximum(-half, np.log(bounds.low / now))))

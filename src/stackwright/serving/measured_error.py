@@ -12,8 +12,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from stackwright.performance import Candidates
 from stackwright.performance.calibration import Calibration, Context, Support
+from stackwright.performance.pools import Served
 from stackwright.serving.intervals import Ends, Metrics, Uncertain, Z
 
 Array = NDArray[np.float64]
@@ -66,10 +66,17 @@ def has_factors(record: Calibration | None, contexts: Sequence[Context]) -> bool
     if record is None:
         return False
     needed = {s for s, _ in _supports(record, contexts)}
-    return all(needed <= set(record.factors.get(metric, {})) for metric in ("ttft", "tpot", "throughput"))
+    names = [factor_name(metric, contexts) for metric in ("ttft", "tpot", "throughput")]
+    return all(needed <= set(record.factors.get(name, {})) for name in names)
 
 
-def measured_error(c: Candidates, metrics: Metrics, steepness: Mapping[str, Array], closed: bool) -> Uncertain:
+def factor_name(metric: str, contexts: Sequence[Context]) -> str:
+    """Under which name the record holds the factors of a metric: disaggregated pools have their own."""
+    mode = contexts[0].mode if contexts else ""
+    return f"{metric}|{mode}" if mode else metric
+
+
+def measured_error(c: Served, metrics: Metrics, steepness: Mapping[str, Array], closed: bool) -> Uncertain:
     """Metrics with the intervals of the record of `c` (which must have factors for them).
 
     An end-to-end latency takes the ends of TTFT and of the rest together, as if both missed at once; energy per token
@@ -82,7 +89,7 @@ def measured_error(c: Candidates, metrics: Metrics, steepness: Mapping[str, Arra
     shape = metrics["ttft_mean_s"].shape
 
     def ends_of(metric: str) -> tuple[Array, Array]:
-        found = record.factors[metric]
+        found = record.factors[factor_name(metric, c.contexts)]
         chosen = [found.get(f"{support}|{vendor}", found[support]) for support, vendor in by]
         low, high = (np.array([[getattr(f, end)] for f in chosen]) for end in ("low", "high"))
         return np.broadcast_to(np.minimum(low, 0.0), shape), np.broadcast_to(np.maximum(high, 0.0), shape)
@@ -131,10 +138,10 @@ def _together(metrics: Metrics, name: str, ttft: tuple[Array, Array], tpot: tupl
     return low, high
 
 
-def _sd_of_power(c: Candidates) -> Array:
+def _sd_of_power(c: Served) -> Array:
     """Spread of ln(chip watts), shape (n, 1): the widest of the shares of TDP, no power being fitted."""
     names = [n for n in c.constants.uncertain if n.startswith("power_")]
     return np.full((len(c), 1), max((c.constants.sd(n) for n in names), default=0.0))
 
 
-__all__ = ["WORDS", "Ends", "Evidence", "evidence", "has_factors", "measured_error"]
+__all__ = ["WORDS", "Ends", "Evidence", "evidence", "factor_name", "has_factors", "measured_error"]

@@ -53,9 +53,9 @@ def phases(c: Candidates, w: Workload | Traffic, offered: Array) -> Phases:
     """Phases for `offered` sequences per attention rank, shape broadcastable to (candidates, loads)."""
     t = traffic(w)
     context = np.asarray(t.decode_context)
-    fitting, running = _running(c, t, offered)
+    fitting, running = running_of(c, t, fitting_in_cache(c, t), offered)
     per_stage = np.maximum(running / c.pipeline, 1.0)
-    decode = _decode_step(c, per_stage, context)
+    decode = decode_step(c, per_stage, context)
 
     tokens, attended = t.prompt_tokens, np.asarray(t.prompt_context)
     one = np.ones_like(c.bandwidth)
@@ -86,7 +86,7 @@ def phases(c: Candidates, w: Workload | Traffic, offered: Array) -> Phases:
     )
 
 
-def _decode_step(c: Candidates, sequences: Array, context: Array) -> StepTime:
+def decode_step(c: Candidates, sequences: Array, context: Array) -> StepTime:
     """A decode step of `sequences`: one token each, or with speculation all drafted tokens and the next draft."""
     plain = StepShape(sequences, sequences, context, prefill=False)
     if not c.drafts:
@@ -127,17 +127,22 @@ def _beside(c: Candidates, decode: StepTime, sequences: Array, token_s: Array) -
     return np.where(c.chunked, np.minimum(added, decode.seconds), 0.0), np.where(c.chunked, decode.seconds, 0.0)
 
 
-def _running(c: Candidates, t: Traffic, offered: Array) -> tuple[Array, Array]:
+def fitting_in_cache(c: Candidates, t: Traffic) -> Array:
+    """Sequences of mean length whose cache fits, per attention rank."""
+    return np.maximum(kv_capacity_sequences(c, memory_budget(c), np.asarray(t.decode_context)), 1e-9)
+
+
+def running_of(c: Candidates, t: Traffic, in_cache: Array, offered: Array) -> tuple[Array, Array]:
     """Sequences that fit and sequences that run, per attention rank.
 
     The mean of the smaller of those present and those whose cache fits, cut at the engine's limit. What fits varies
     with the lengths and ages of the sequences: relative deviation sigma / sqrt(n), n of them, so that the smooth
     minimum (1 + (present / fit)^p)^(-1/p) loses what a normal law loses at equality, 0.4 sigma / sqrt(n) = ln(2) / p.
     """
-    in_cache = np.maximum(kv_capacity_sequences(c, memory_budget(c), np.asarray(t.decode_context)), 1e-9)
     lowest, highest = (c.constants.value(f"kv_limit_sharpness{end}") for end in ("", "_limit"))
     p = np.clip(math.log(2.0) / 0.4 * np.sqrt(np.maximum(in_cache, 1.0)) / cache_cv(t), lowest, highest)
-    running = offered * np.exp(-np.logaddexp(0.0, p * np.log(offered / in_cache)) / p)
+    present = np.maximum(offered, 1e-9)
+    running = present * np.exp(-np.logaddexp(0.0, p * np.log(present / in_cache)) / p)
     running = np.minimum(np.maximum(running, np.minimum(offered, 1.0)), offered)
     return np.minimum(in_cache, c.max_sequences), np.minimum(running, c.max_sequences)
 

@@ -24,7 +24,9 @@ from stackwright.performance import (
     memory_budget,
 )
 from stackwright.performance import candidates as make_candidates
+from stackwright.performance.pools import Pooled, Pools, Served, pooled, pools_problem
 from stackwright.serving.closed_loop import Service, closed_loop
+from stackwright.serving.disaggregated import disaggregated
 from stackwright.serving.energy import replica_chip_power_w
 from stackwright.serving.intervals import Uncertain, propagate
 from stackwright.serving.measured_error import Evidence, evidence, has_factors, measured_error
@@ -61,6 +63,7 @@ class Prediction:
 
     `decode_parts` and `prompt_parts` sum to `decode_step_s` and `prompt_step_s`; `waits` sum to the mean TTFT.
     `prompt_time_share`: share of engine time that prompts take.
+    With `pools`, `layout` and `memory` are those of a decode worker, the prompt step that of a prefill worker.
     `memory`: bytes of the fullest chip by use. `notes` say what is extrapolated or unvalidated. `evidence`: the
     measurements behind a calibrated prediction. With `speculation` a decode step emits `acceptance_length` tokens
     per sequence.
@@ -86,15 +89,26 @@ class Prediction:
     evidence: Evidence | None = None
     speculation: Speculation | None = None
     acceptance_length: float | None = None
+    pools: Pools | None = None
+
+    @property
+    def n_chips(self) -> int:
+        """Chips that serve this load."""
+        return self.pools.n_chips if self.pools else self.layout.n_chips
 
 
-def serve(c: Candidates, w: Workload | Traffic, load: Array | None = None) -> Service:
+def serve(c: Served, w: Workload | Traffic, load: Array | None = None) -> Service:
     """The service of a workload: closed loop for a concurrency, open loop for a rate.
 
     `load`, shape broadcastable to (candidates, loads), replaces the workload's own concurrency, or is the running
     sequences of an open loop.
     """
     t = traffic(w)
+    if isinstance(c, Pooled):
+        if not t.closed:
+            raise InputError("disaggregated pools are predicted in a closed loop only: give a concurrency")
+        users = np.asarray(w.concurrency, dtype=float) if load is None and isinstance(w, Workload) else load
+        return disaggregated(c, t, np.asarray(users, dtype=float))
     if load is None:
         if isinstance(w, Traffic):
             raise InputError("many rows need a load each")
@@ -109,10 +123,11 @@ def serve(c: Candidates, w: Workload | Traffic, load: Array | None = None) -> Se
     return open_loop(c, t, np.minimum(load, 1e6))
 
 
-def service_metrics(c: Candidates, s: Service, w: Workload | Traffic, percentiles: Iterable[float]) -> dict[str, Array]:
+def service_metrics(c: Served, s: Service, w: Workload | Traffic, percentiles: Iterable[float]) -> dict[str, Array]:
     """Metrics by contract name, arrays of shape (candidates, loads); unstable loads have infinite latency.
 
-    Own measurements that the constants carry are taken into account.
+    Own measurements that the constants carry are taken into account, but not for disaggregated pools, whose power is
+    not known either.
     """
     unstable = ~s.stable
     found: dict[str, Array] = {
@@ -130,13 +145,15 @@ def service_metrics(c: Candidates, s: Service, w: Workload | Traffic, percentile
     found["requests_per_s"] = s.request_rate
     found["output_tokens_per_s_per_chip"] = output / c.n_chips
     found["total_tokens_per_s_per_chip"] = s.request_rate * (t.output_mean + t.input_mean) / c.n_chips
+    if isinstance(c, Pooled):
+        return found
     watts = replica_chip_power_w(c, s)
     found["chip_watts"] = watts
     found["chip_joules_per_output_token"] = watts * c.n_chips / output
     return corrected(found, c, t, s.phases.offered * c.shard.data)
 
 
-def spread_of(c: Candidates, w: Workload | Traffic, load: Array, percentiles: Iterable[float]) -> Uncertain:
+def spread_of(c: Served, w: Workload | Traffic, load: Array, percentiles: Iterable[float]) -> Uncertain:
     """Metrics at `load` (shape (n, 1)) with their spread: of measured error where the record has it, at one evaluation.
 
     Otherwise from the spread of the constants. An open loop keeps its request rate while the service is slower or
@@ -145,10 +162,11 @@ def spread_of(c: Candidates, w: Workload | Traffic, load: Array, percentiles: It
     """
     percentiles = tuple(percentiles)
     measured = has_factors(c.constants.calibration, c.contexts)
-    return narrowed((_measured if measured else _propagated)(c, w, load, percentiles), c, traffic(w), load)
+    found = (_measured if measured else _propagated)(c, w, load, percentiles)
+    return found if isinstance(c, Pooled) else narrowed(found, c, traffic(w), load)
 
 
-def _propagated(c: Candidates, w: Workload | Traffic, load: Array, percentiles: tuple[float, ...]) -> Uncertain:
+def _propagated(c: Served, w: Workload | Traffic, load: Array, percentiles: tuple[float, ...]) -> Uncertain:
     """Metrics with the spread of the constants."""
     t = traffic(w)
     base_rate = serve(c, w, load).request_rate
@@ -157,7 +175,7 @@ def _propagated(c: Candidates, w: Workload | Traffic, load: Array, percentiles: 
         more = serve(c, w, load * _MORE).request_rate
         elasticity = np.clip(np.log(more / base_rate) / np.log(_MORE), _LEAST_ELASTICITY, 1.0)
 
-    def figures(moved: Candidates) -> dict[str, Array]:
+    def figures(moved: Served) -> dict[str, Array]:
         service = serve(moved, w, load)
         at_load = service_metrics(moved, service, t, ())["requests_per_s"]
         if not t.closed and moved is not c:
@@ -167,7 +185,7 @@ def _propagated(c: Candidates, w: Workload | Traffic, load: Array, percentiles: 
     return propagate(figures, c)
 
 
-def _measured(c: Candidates, w: Workload | Traffic, load: Array, percentiles: tuple[float, ...]) -> Uncertain:
+def _measured(c: Served, w: Workload | Traffic, load: Array, percentiles: tuple[float, ...]) -> Uncertain:
     """Metrics with the factors of the record; an open loop is evaluated twice, for how steep its latencies are."""
     t = traffic(w)
     service = serve(c, w, load)
@@ -189,27 +207,29 @@ def predict(
     workload: Workload,
     constants: Constants,
     percentiles: tuple[float, ...] = PERCENTILES,
+    pools: Pools | None = None,
 ) -> Prediction:
-    """Predict one operating point.
+    """Predict one operating point: of a replica, or of disaggregated `pools`.
 
     Raises `InputError` when the layout is impossible, the model does not fit, or the rate cannot be sustained.
     """
-    check_layout(candidate.layout, model, candidate.engine, candidate.chip)
     if candidate.speculation is not None:
         check_speculation(candidate.speculation, model)
-    c = make_candidates(model, [candidate], constants)
-    budget = memory_budget(c)
-    check_fits(c, budget, workload, 0)
-    service = serve(c, workload)
+    served = _served(model, candidate, constants, pools)
+    workers = [served.prefill, served.decode] if isinstance(served, Pooled) else [served]
+    for part in workers:
+        check_fits(part, memory_budget(part), workload, 0)
+    c, budget = workers[-1], memory_budget(workers[-1])
+    service = serve(served, workload)
     if not bool(service.stable.all()) or not np.isfinite(service.concurrency).all():
         asked = f"{workload.rate_per_s:g} requests/s" if workload.rate_per_s else f"{workload.concurrency:g} users"
         raise InputError(
             f"{model.id} on {candidate.layout.n_chips} x {candidate.chip.id}: {asked} "
             "is more than one replica can sustain; lower the load or use more chips"
         )
-    load = service.phases.offered * c.shard.data
+    load = service.concurrency if pools else service.phases.offered * c.shard.data
 
-    spread = spread_of(c, workload, load, percentiles)
+    spread = spread_of(served, workload, load, percentiles)
     metrics = {}
     for name, value in spread.value.items():
         if name == "requests_per_s_at_load":
@@ -227,12 +247,12 @@ def predict(
         model=model.id,
         engine=candidate.engine.id,
         chip=candidate.chip.id,
-        layout=candidate.layout,
+        layout=c.entries[0].layout,
         workload=workload,
         metrics=metrics,
         decode_step_s=float(ph.decode.seconds.flat[0]),
         prompt_step_s=float(ph.prompt.seconds.flat[0]),
-        prompt_time_share=float((service.request_rate / c.shard.data * ph.batched_prompt_s).flat[0]),
+        prompt_time_share=float((service.request_rate / _prompt_ranks(served) * ph.batched_prompt_s).flat[0]),
         decode_parts=ph.decode.parts,
         prompt_parts=ph.prompt.parts,
         waits=waits,
@@ -240,11 +260,27 @@ def predict(
         running_per_rank=float(ph.running.flat[0]),
         fitting_per_rank=float(ph.fitting.flat[0]),
         constants_status=constants.status,
-        notes=((said,) if said else ()) + _notes(c, behind, ph.fitting, ph.offered),
+        notes=((said,) if said else ()) + _notes(served, behind, ph.fitting, ph.offered),
         evidence=behind,
         speculation=candidate.speculation,
         acceptance_length=float(c.emitted.flat[0]) if candidate.speculation else None,
+        pools=pools,
     )
+
+
+def _served(model: Model, candidate: Candidate, constants: Constants, pools: Pools | None) -> Served:
+    if pools is None:
+        check_layout(candidate.layout, model, candidate.engine, candidate.chip)
+        return make_candidates(model, [candidate], constants)
+    problem = pools_problem(pools, model, candidate.engine, candidate.chip)
+    if problem:
+        raise InputError(f"{model.id} on {candidate.chip.id} with {candidate.engine.id}, {problem}")
+    return pooled(model, [candidate], [pools], constants)
+
+
+def _prompt_ranks(c: Served) -> Array:
+    """Attention ranks that prompts are shared by."""
+    return c.prefill_workers * c.prefill.shard.data if isinstance(c, Pooled) else c.shard.data
 
 
 def fit_problem(c: Candidates, budget: MemoryBudget, w: Workload, row: int) -> str | None:
@@ -291,7 +327,8 @@ def _memory(c: Candidates, b: MemoryBudget, w: Workload, running: float) -> dict
     }
 
 
-def _notes(c: Candidates, behind: Evidence | None, fitting: Array, offered: Array) -> tuple[str, ...]:
+def _notes(served: Served, behind: Evidence | None, fitting: Array, offered: Array) -> tuple[str, ...]:
+    c = served.decode if isinstance(served, Pooled) else served
     notes, chip = [], c.entries[0].chip
     if behind is None:
         notes.append("constants are uncalibrated: intervals come from their stated spread, not from measured error")
@@ -306,6 +343,8 @@ def _notes(c: Candidates, behind: Evidence | None, fitting: Array, offered: Arra
             f"acceptance length {float(c.emitted.flat[0]):.2f} comes from the constant draft_acceptance, fitted to "
             "benchmarks of random tokens: give what your engine reports (--acceptance-length)"
         )
+    if isinstance(served, Pooled):
+        notes.append("disaggregated pools: TTFT near saturation of the prefill pool is known to a factor only")
     if chip.status not in ("shipping", "legacy"):
         notes.append(f"{chip.id} is {chip.status}: extrapolated from announced figures")
     if bool((fitting < offered).any()):
