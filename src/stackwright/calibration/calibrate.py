@@ -18,6 +18,7 @@ from stackwright.performance.candidates import context_of
 
 Array = NDArray[np.float64]
 Rows = NDArray[np.intp]
+Table = dict[str, dict[str, dict[str, float]]]
 
 _SMALLEST_SHIFT = 0.0005
 
@@ -60,16 +61,7 @@ def calibration_of(
 
     `facts`: date and data_hash.
     """
-    shifts: dict[str, dict[str, dict[str, float]]] = {}
-    slopes: dict[str, dict[str, dict[str, float]]] = {}
-    rows = zip(fitted.groups.names, fitted.fit.shifts, strict=True) if fitted else ()
-    constants = fitted.constants if fitted else ()
-    for (level, key), row in rows:
-        kept = {n: round(float(v), 4) for n, v in zip(constants, row, strict=True) if abs(v) > _SMALLEST_SHIFT}
-        if kept:
-            place = (slopes if level.per_year else shifts).setdefault(level.name, {}).setdefault(key, {})
-            for n, v in kept.items():
-                place[n] = round(place.get(n, 0.0) + v, 4)
+    shifts, slopes = shifts_of(fitted) if fitted else ({}, {})
     seen = Counter((c.chip, c.network, c.engine) for c in contexts)
     return Calibration(
         version=1,
@@ -84,6 +76,19 @@ def calibration_of(
         row_hashes=frozenset(row_hashes),
         kernel_priors=fitted is not None,
     )
+
+
+def shifts_of(fitted: Fitted) -> tuple[Table, Table]:
+    """Shifts and slopes by level, key and constant, as the record holds them."""
+    shifts: Table = {}
+    slopes: Table = {}
+    for (level, key), row in zip(fitted.groups.names, fitted.fit.shifts, strict=True):
+        kept = {n: round(float(v), 4) for n, v in zip(fitted.constants, row, strict=True) if abs(v) > _SMALLEST_SHIFT}
+        if kept:
+            place = (slopes if level.per_year else shifts).setdefault(level.name, {}).setdefault(key, {})
+            for n, v in kept.items():
+                place[n] = round(place.get(n, 0.0) + v, 4)
+    return shifts, slopes
 
 
 def predict_rows(o: Observations, fitted: Fitted, rows: Rows) -> Array:

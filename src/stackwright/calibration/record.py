@@ -57,14 +57,14 @@ def newest(rows: Sequence[Measurement]) -> str:
     return max((day for day in (_day(m) for m in rows) if day), default="undated")
 
 
-def record_document(record: Calibration, data: Dataset) -> Document:
-    """The record with where its rows come from, as JSON-ready data."""
+def record_document(record: Calibration, data: Dataset, also: Sequence[Measurement] = ()) -> Document:
+    """The record with where its rows come from, as JSON-ready data; `also` are rows that only power was fitted to."""
     return {
         "version": record.version,
         "date": record.date,
         "data_hash": record.data_hash,
         "n_rows": record.n_rows,
-        "sources": sources(data.strict_rows),
+        "sources": sources([*data.strict_rows, *also]),
         "correlation": record.correlation,
         "kernel_priors": record.kernel_priors,
         "factors": {

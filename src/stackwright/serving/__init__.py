@@ -1,7 +1,7 @@
 """From step times to what users see: TTFT, TPOT, E2E and throughput under traffic."""
 
 from stackwright.serving.closed_loop import Service, closed_loop
-from stackwright.serving.energy import replica_chip_power_w
+from stackwright.serving.energy import Use, replica_chip_power_w, replica_use, use_power_w
 from stackwright.serving.intervals import LEVEL, Uncertain, probability_below, probability_both, propagate
 from stackwright.serving.latency import E2eDistribution, TpotDistribution, TtftDistribution
 from stackwright.serving.open_loop import open_loop, running_for_rate
@@ -15,6 +15,7 @@ __all__ = [
     "TpotDistribution",
     "TtftDistribution",
     "Uncertain",
+    "Use",
     "closed_loop",
     "open_loop",
     "phases",
@@ -22,5 +23,7 @@ __all__ = [
     "probability_both",
     "propagate",
     "replica_chip_power_w",
+    "replica_use",
     "running_for_rate",
+    "use_power_w",
 ]

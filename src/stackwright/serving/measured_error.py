@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stackwright.performance import Candidates
-from stackwright.performance.calibration import Calibration, Context, Support
+from stackwright.performance.calibration import Calibration, Context, Factor, Support
 from stackwright.serving.intervals import Ends, Metrics, Uncertain, Z
 
 Array = NDArray[np.float64]
@@ -98,8 +98,8 @@ def measured_error(c: Candidates, metrics: Metrics, steepness: Mapping[str, Arra
         elif name.startswith("e2e_"):
             ends[name] = _together(metrics, name, ttft, tpot)
         elif name == "chip_watts":
-            half = Z * _sd_of_power(c)
-            ends[name] = (-half + none[0], half + none[0])
+            low, high = _ends_of_power(c, record)
+            ends[name] = (low + none[0], high + none[0])
         elif name == "requests_per_s_at_load":
             ends[name] = rate
         elif name != "chip_joules_per_output_token":
@@ -131,10 +131,16 @@ def _together(metrics: Metrics, name: str, ttft: tuple[Array, Array], tpot: tupl
     return low, high
 
 
-def _sd_of_power(c: Candidates) -> Array:
-    """Spread of ln(chip watts), shape (n, 1): the widest of the shares of TDP, no power being fitted."""
+def _ends_of_power(c: Candidates, record: Calibration) -> tuple[Array, Array]:
+    """Ends of ln(chip watts), shape (n, 1): measured error of chips whose power was measured.
+
+    Elsewhere the widest spread of the shares of TDP.
+    """
     names = [n for n in c.constants.uncertain if n.startswith("power_")]
-    return np.full((len(c), 1), max((c.constants.sd(n) for n in names), default=0.0))
+    half = Z * max((c.constants.sd(n) for n in names), default=0.0)
+    known, prior = record.factors.get("watts", {}), Factor(-half, half, 0)
+    found = [known.get(context.chip, prior) for context in c.contexts]
+    return np.array([[f.low] for f in found]), np.array([[f.high] for f in found])
 
 
 __all__ = ["WORDS", "Ends", "Evidence", "evidence", "has_factors", "measured_error"]
