@@ -6,11 +6,13 @@ Everything is out of fold. Says why and leaves the scoreboard as it is when the 
 from __future__ import annotations
 
 import csv
+import hashlib
 import json
 import math
 import sys
 from collections import Counter
 from dataclasses import dataclass
+from importlib import resources
 from pathlib import Path
 from typing import Any
 
@@ -193,6 +195,7 @@ def summary(b: Board) -> Document:
     return {
         "date": newest(b.data.strict_rows),
         "data_hash": b.data.data_hash,
+        "constants_hash": constants_hash(),
         "strict_rows": int(b.data.strict.sum()),
         "rows": len(b.data.points),
         "refused": len(b.data.refused),
@@ -224,6 +227,14 @@ def _rounded(found: Any) -> Any:
     if isinstance(found, list):
         return [_rounded(value) for value in found]
     return round(found, 2) if isinstance(found, float) else found
+
+
+def constants_hash() -> str:
+    """Hash of what a fit starts from: medians, spreads and bounds of the constants, and the measured kernels."""
+    entries = prior_constants().entries
+    figures = [(name, c.value, c.sd, c.low, c.high) for name, c in entries.items()]
+    curves = (resources.files("stackwright.performance") / "data" / "kernel_curves.json").read_bytes()
+    return hashlib.sha256(json.dumps(figures).encode() + curves).hexdigest()[:16]
 
 
 def _own(own: OwnScore) -> Document:
