@@ -135,6 +135,6 @@ def test_the_scoreboard_belongs_to_the_constants_and_the_page_to_the_scoreboard(
     sys.path.insert(0, str(ROOT / "benchmarks"))
     from scoreboard import compact, constants_hash
 
-    assert told()["constants_hash"] == constants_hash(), "the constants changed: run `make scoreboard`"
+    assert told().get("constants_hash") == constants_hash(), "the constants changed: run `make scoreboard`"
     assert (BOARD / "targets.md").read_text() == compact(told()) + "\n"
     assert compact(told()) in (BOARD / "README.md").read_text()
