@@ -110,7 +110,8 @@ def test_bounds_hold_however_hot_a_chip_runs():
 @pytest.mark.parametrize(
     ("change", "kept"),
     [({}, True), ({"watts_per_chip": 5000.0}, False), ({"joules_per_output_token": 9.0}, False),
-     ({"joules_per_output_token": 0.0}, True), ({"watts_per_chip": 0.0}, False)],
+     ({"joules_per_output_token": 0.0}, True), ({"watts_per_chip": 0.0}, False),
+     ({"output_tokens_per_s_per_chip": 1.0, "joules_per_output_token": 0.0}, False)],
 )  # fmt: skip
 def test_watts_that_are_not_of_the_board_alone_are_left_out(change, kept):
     data = dataset(measured(**change), CATALOG, PRIOR)

@@ -45,6 +45,7 @@ _RESIDUAL_SD = 0.1
 _ROBUST_AT = 0.1
 _ABOVE_TDP = 1.3
 _CONTRADICTION = 0.05
+_STANDSTILL = math.log(2.0)
 
 
 @dataclass(frozen=True)
@@ -120,7 +121,9 @@ def power_points(data: Dataset, only_power: Dataset | None = None) -> PowerPoint
 def measured_watts(p: Point) -> float | None:
     """Measured watts of a chip, None where there are none or where they cannot be of the chip's board alone.
 
-    They cannot above 1.3 x TDP, or where joules per token are not watts over tokens per second (a wider boundary).
+    They cannot above 1.3 x TDP, or where joules per token are not watts over tokens per second (a wider boundary); nor
+    where tokens per second are not half or twice what users and latencies give (Little's law): the mean is then over
+    a run that mostly stood still.
     """
     watts = measured(p.measurement, "watts")
     joules, rate = (measured(p.measurement, m) for m in ("joules_per_output_token", "throughput"))
@@ -128,7 +131,20 @@ def measured_watts(p: Point) -> float | None:
         return None
     if joules and rate and abs(math.log(joules * rate / watts)) > _CONTRADICTION:
         return None
+    flow = _flow(p)
+    if flow and rate and abs(math.log(rate / flow)) > _STANDSTILL:
+        return None
     return watts
+
+
+def _flow(p: Point) -> float | None:
+    """Output tokens/s per chip of the measured latencies, means or medians, at the users stated."""
+    m = p.measurement
+    ttft, tpot, users = (m.number(name) for name in ("ttft_s", "tpot_s", "concurrency"))
+    tokens = p.workload.output.mean
+    if not (ttft and tpot and users):
+        return None
+    return users / (ttft + (tokens - 1.0) * tpot) * tokens / p.candidate.layout.n_chips
 
 
 def fit_energy(points: PowerPoints, constants: Constants, record: Calibration) -> Shifts:
