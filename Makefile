@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 DEMO_MODEL ?= Qwen/Qwen3-32B
 
-.PHONY: demo test lint bench docs index calibrate scoreboard clean help
+.PHONY: demo test lint bench docs index calibrate constants scoreboard clean help
 
 help:            ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## */\t/'
@@ -32,6 +32,10 @@ index: $(VENV)/.base  ## recompile the catalogue index after editing its YAML
 
 calibrate: $(VENV)/.base   ## refit the shipped calibration record (needs STACKWRIGHT_DATA and the silicon sample)
 	OPENBLAS_NUM_THREADS=1 $(BIN)/python benchmarks/calibrate.py
+	$(BIN)/python benchmarks/constants_page.py
+
+constants: $(VENV)/.base   ## rewrite docs/constants.md after a change of the constants or the record
+	$(BIN)/python benchmarks/constants_page.py
 
 scoreboard: $(VENV)/.base  ## cross-validate everything, write docs/scoreboard (needs the same data)
 	OPENBLAS_NUM_THREADS=1 $(BIN)/python benchmarks/scoreboard.py

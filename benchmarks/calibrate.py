@@ -9,7 +9,7 @@ from stackwright.cli.main import run
 from stackwright.errors import InputError
 
 sys.path.insert(0, str(Path(__file__).parent))
-from tables import tables
+from tables import power_table, tables
 
 RECORD = Path(__file__).parents[1] / "src" / "stackwright" / "performance" / "data" / "calibration.json"
 
@@ -21,7 +21,8 @@ def main() -> int:
     except InputError as error:
         print(f"skipped, the shipped record stays as it is: {error}")
         return 0
-    return run(["calibrate", "--points", str(points), "--silicon-sample", str(sample), "--out", out])
+    power = [f"--power=splitwise-power={path}" for path in [power_table()] if path is not None]
+    return run(["calibrate", "--points", str(points), "--silicon-sample", str(sample), *power, "--out", out])
 
 
 if __name__ == "__main__":

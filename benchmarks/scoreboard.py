@@ -6,11 +6,13 @@ Everything is out of fold. Says why and leaves the scoreboard as it is when the 
 from __future__ import annotations
 
 import csv
+import hashlib
 import json
 import math
 import sys
 from collections import Counter
 from dataclasses import dataclass
+from importlib import resources
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +22,7 @@ from numpy.typing import NDArray
 from stackwright.calibration.conformal import covered, factors
 from stackwright.calibration.crossval import DEFAULT, OutOfFold
 from stackwright.calibration.dataset import Dataset, dataset
+from stackwright.calibration.energy import SPLITS, describe, energy_scores, power_points
 from stackwright.calibration.fewshot import OwnScore, with_own_points
 from stackwright.calibration.groups import How, same_run
 from stackwright.calibration.observations import METRICS
@@ -29,14 +32,14 @@ from stackwright.calibration.sets import set_of
 from stackwright.catalog import load_catalog
 from stackwright.errors import InputError
 from stackwright.measure import Measurement
-from stackwright.measure.importers import import_silicon_sample
+from stackwright.measure.importers import import_silicon_sample, import_splitwise_power
 from stackwright.measure.table import read_measurements
 from stackwright.performance.constants import prior_constants
 from stackwright.performance.pools import DISAGGREGATED
 
 sys.path.insert(0, str(Path(__file__).parent))
 from scoreboard_plots import dots, scatter
-from tables import tables
+from tables import power_table, tables
 
 Array = NDArray[np.float64]
 Mask = NDArray[np.bool_]
@@ -86,6 +89,7 @@ class Board:
     own: dict[int, OwnScore]
     pools: Dataset
     pools_found: dict[How, OutOfFold]
+    energy: Document | None = None
 
 
 def board(points: Path, sample: Path, hows: tuple[How, ...] = DEFAULT) -> Board:
@@ -98,7 +102,15 @@ def board(points: Path, sample: Path, hows: tuple[How, ...] = DEFAULT) -> Board:
     own = with_own_points(only, found["pair"], factors(found), constants, OWN)
     pools = dataset([*read_measurements(points), *silicon], catalog, constants, mode=DISAGGREGATED)
     of_pools = pool_validations(data, pools, constants, ("pair", "random"), say)
-    return Board(data, silicon, found, [set_of(p) for p in data.points], own, pools, of_pools)
+    watts = energy(data, found["random"])
+    return Board(data, silicon, found, [set_of(p) for p in data.points], own, pools, of_pools, watts)
+
+
+def energy(data: Dataset, x: OutOfFold) -> Document | None:
+    """Scores of watts and joules per token; points that only power is fitted to have times of one of the folds."""
+    path, constants = power_table(), prior_constants()
+    only = dataset(import_splitwise_power(path), data.catalog, constants) if path is not None else None
+    return describe(energy_scores(power_points(data, only), constants, x, x.records[0]))
 
 
 def _mask(data: Dataset, sets: tuple[str, ...]) -> Mask:
@@ -187,6 +199,7 @@ def summary(b: Board) -> Document:
     return {
         "date": newest(b.data.strict_rows),
         "data_hash": b.data.data_hash,
+        "constants_hash": constants_hash(),
         "strict_rows": int(b.data.strict.sum()),
         "rows": len(b.data.points),
         "refused": len(b.data.refused),
@@ -211,7 +224,24 @@ def summary(b: Board) -> Document:
             for metric, by in factors(b.found).items()
         },
         "peer": peer(b),
+        "energy": _rounded(b.energy),
     }
+
+
+def _rounded(found: Any) -> Any:
+    if isinstance(found, dict):
+        return {name: _rounded(value) for name, value in found.items()}
+    if isinstance(found, list):
+        return [_rounded(value) for value in found]
+    return round(found, 2) if isinstance(found, float) else found
+
+
+def constants_hash() -> str:
+    """Hash of what a fit starts from: medians, spreads and bounds of the constants, and the measured kernels."""
+    entries = prior_constants().entries
+    figures = [(name, c.value, c.sd, c.low, c.high) for name, c in entries.items()]
+    curves = (resources.files("stackwright.performance") / "data" / "kernel_curves.json").read_bytes()
+    return hashlib.sha256(json.dumps(figures).encode() + curves).hexdigest()[:16]
 
 
 def _own(own: OwnScore) -> Document:
@@ -329,6 +359,7 @@ def page(b: Board, d: Document) -> str:
             for k, s in d["own_points"].items()
         ),
         "",
+        *_energy_lines(d["energy"]),
         *_peer_lines(d["peer"]),
         "## Predicted against measured",
         "",
@@ -354,6 +385,31 @@ def page(b: Board, d: Document) -> str:
             cells += ["-", "-"] if s is None else [f"{s.mape_pct:.0f} / {s.median_ape_pct:.0f}", f"{s.bias_pct:+.0f}"]
         lines.append(f"| {' | '.join(key)} | {len(rows)} | {' | '.join(cells)} |")
     return "\n".join(lines) + "\n"
+
+
+def _energy_lines(found: Document | None) -> list[str]:
+    if found is None:
+        return []
+    words = {
+        "watts": "watts",
+        "joules_per_output_token": "J/token",
+        "watts_at_measured_throughput": "watts, throughput given",
+    }
+    lines = [
+        "## Energy",
+        "",
+        "Measured power of the chip's board (no host, no fans): InferenceX on MI355X, splitwise-sim on A100 (vLLM of "
+        "2023; only its power is fitted). Out of fold: power fitted without the operating point, times by random "
+        "groups; unseen chip: without the chip. Mean / median absolute % error.",
+        "",
+        "| chip | metric | n | uncalibrated | out of fold | unseen chip |",
+        "|---|---|---|---|---|---|",
+    ]
+    for part in (*found["chips"], {"chip": "all", **found}):
+        for metric, name in words.items():
+            cells = [_pair(part[split][metric]) for split in SPLITS]
+            lines.append(f"| {part['chip']} | {name} | {part['n']} | {' | '.join(cells)} |")
+    return [*lines, ""]
 
 
 def _peer_lines(found: Document | None) -> list[str]:

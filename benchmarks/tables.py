@@ -24,3 +24,9 @@ def tables() -> tuple[Path, Path]:
     if not sample.is_file():
         raise InputError(f"STACKWRIGHT_SILICON_SAMPLE: {sample} does not exist")
     return points, sample
+
+
+def power_table() -> Path | None:
+    """The power table of splitwise-sim beside the measurement table, None where it is absent."""
+    path = Path(os.environ.get("STACKWRIGHT_DATA", "")) / "simulator" / "power" / "splitwise_perf_model.csv"
+    return path if path.is_file() else None

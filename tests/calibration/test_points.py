@@ -110,7 +110,7 @@ def test_scores_by_hand(tmp_path: Path) -> None:
     assert tpot.mape_pct == pytest.approx(np.abs(error).mean())
     assert tpot.bias_pct == pytest.approx(np.median(error))
     assert tpot.coverage90_pct in (0.0, 50.0, 100.0)
-    assert scores([]) == {"tpot": None, "ttft": None, "throughput": None}
+    assert set(scores([]).values()) == {None}
 
 
 def test_medians_are_compared_with_medians(tmp_path: Path) -> None:

@@ -144,7 +144,7 @@ def test_pools_move_nothing_that_aggregated_replicas_read(both: tuple[Dataset, D
     k = prior_constants()
     alone, together = make_calibration(plain, k, {}), make_calibration(plain, k, {}, PoolData(split, {}))
     path = tmp_path / "record.json"
-    path.write_text(record_text(record_document(together, plain, split)))
+    path.write_text(record_text(record_document(together, plain, split.strict_rows)))
     loaded = load_constants(path)
     assert loaded.calibration is not None
     assert loaded.calibration.n_rows == 45

@@ -8,6 +8,15 @@ from pathlib import Path
 from stackwright.api.validation import Document, Files, out_of_fold_document, read_points
 from stackwright.calibration.crossval import DEFAULT, Progress
 from stackwright.calibration.dataset import Dataset, dataset
+from stackwright.calibration.energy import (
+    EnergyScore,
+    describe,
+    energy_scores,
+    fit_energy,
+    power_factors,
+    power_points,
+    with_power,
+)
 from stackwright.calibration.groups import How
 from stackwright.calibration.points import Refusal
 from stackwright.calibration.record import (
@@ -22,6 +31,7 @@ from stackwright.catalog import Catalog, load_catalog
 from stackwright.errors import InputError
 from stackwright.measure import Measurement
 from stackwright.measure.importers import import_silicon_sample
+from stackwright.performance.calibration import Factor
 from stackwright.performance.constants import prior_constants
 from stackwright.performance.pools import DISAGGREGATED
 
@@ -33,15 +43,17 @@ def calibrate(
     out: str | Path | None = None,
     *,
     silicon_sample: str | Path | None = None,
+    power: Files = (),
     hows: Sequence[How] = DEFAULT,
     catalog: Catalog | None = None,
     progress: Progress | None = None,
 ) -> Document:
     """Fit the constants to measured rows and write the record to `out`; the document of `calibrate --json`.
 
-    `silicon_sample` adds that file, or the one of the installed wheel (`installed`). `hows` are the cross-validations
-    that the intervals come from; without any the record has no intervals of its own. The same rows give the same
-    bytes. Raises `InputError` for a bad table, when no row is left, or when `out` cannot be written.
+    `silicon_sample` adds that file, or the one of the installed wheel (`installed`); of the tables `power` only
+    measured watts are used, beside those of the other rows. `hows` are the cross-validations that the intervals come
+    from; without any the record has no intervals of its own. The same rows give the same bytes. Raises `InputError`
+    for a bad table, when no row is left, or when `out` cannot be written.
     """
     known, constants = catalog or load_catalog(), prior_constants()
     rows = measured_rows(points, silicon_sample)
@@ -53,7 +65,15 @@ def calibrate(
     split = dataset(rows, known, constants, mode=DISAGGREGATED)
     pools = PoolData(split, pool_validations(data, split, constants, hows, progress) if split.points else {})
     record = make_calibration(data, constants, found, pools)
-    document = record_document(record, data, split)
+    only_power = dataset(read_points(power), known, constants) if power else None
+    watts = power_points(data, only_power)
+    scores: list[EnergyScore] = []
+    factors: dict[str, Factor] = {}
+    if "random" in found:
+        scores = energy_scores(watts, constants, found["random"], record)
+        factors = power_factors(watts, constants, found["random"], record)
+    record = with_power(record, fit_energy(watts, constants, record), factors)
+    document = record_document(record, data, [*split.strict_rows, *watts.only_power])
     if target is not None:
         try:
             target.write_text(record_text(document))
@@ -72,6 +92,7 @@ def calibrate(
         "disaggregated": {
             how: _summary(split, out_of_fold_document(split, x, (), len(rows))) for how, x in pools.found.items()
         },
+        "energy": describe(scores),
         "refused": [{"id": r.measurement.id, "reason": r.reason} for r in refused(data, split)],
         "out": None if target is None else str(target),
     }

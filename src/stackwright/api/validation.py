@@ -9,15 +9,17 @@ from typing import Any
 from stackwright.calibration import PointPrediction, Refusal, Score, predict_points, scores
 from stackwright.calibration.crossval import OutOfFold, Progress, cross_validate, cross_validate_pools
 from stackwright.calibration.dataset import Dataset, dataset, short_hash
+from stackwright.calibration.energy import describe, energy_scores, power_points
 from stackwright.calibration.groups import How
 from stackwright.calibration.points import Point
-from stackwright.calibration.score import METRICS, grouped
+from stackwright.calibration.score import ENERGY, METRICS, grouped
 from stackwright.calibration.sets import SetScore, set_of, set_scores
 from stackwright.catalog import Catalog, load_catalog
 from stackwright.errors import InputError
 from stackwright.measure import Measurement
 from stackwright.measure.importers import IMPORTERS, import_file
 from stackwright.performance import Constants, load_constants
+from stackwright.performance.constants import prior_constants
 from stackwright.performance.pools import DISAGGREGATED
 
 Document = dict[str, Any]
@@ -52,11 +54,13 @@ def validate(
     gated = cv is not None if gate is None else gate
     if cv is not None:
         data = dataset(rows, known, record, gated)
-        document = out_of_fold_document(data, cross_validate(data, record, cv, progress), by, len(rows))
+        x = cross_validate(data, record, cv, progress)
+        document = out_of_fold_document(data, x, by, len(rows))
+        document["energy"] = describe(energy_scores(power_points(data), prior_constants(), x))
         pools = dataset(rows, known, record, gated, mode=DISAGGREGATED)
         if pools.points and len(set(pools.groups(cv))) > 1:
-            x = cross_validate_pools(data, pools, record, cv, progress)
-            document["disaggregated"] = out_of_fold_document(pools, x, by, len(rows))
+            apart = cross_validate_pools(data, pools, record, cv, progress)
+            document["disaggregated"] = out_of_fold_document(pools, apart, by, len(rows))
         return document
     refused: list[Refusal] = []
     if gated:
@@ -153,7 +157,8 @@ def _cell(p: Point, column: str) -> str:
 
 
 def _scores(found: dict[str, Score | None]) -> Document:
-    return {name: None if (s := found[name]) is None else dict(s.__dict__) for name in METRICS}
+    names = [name for name in (*METRICS, *ENERGY) if name in found]
+    return {name: None if (s := found[name]) is None else dict(s.__dict__) for name in names}
 
 
 def _metrics(s: SetScore | None) -> Document:

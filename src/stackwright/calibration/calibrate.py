@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stackwright.calibration.fit import Fit, Problem, fit
-from stackwright.calibration.levels import LEVELS, POOL_LEVELS, Groups, groups
+from stackwright.calibration.levels import LEVELS, POOL_LEVELS, Course, Groups, groups
 from stackwright.calibration.observations import Observations
 from stackwright.performance import Constants
 from stackwright.performance.calibration import Calibration, Context, Factor
@@ -18,6 +18,7 @@ from stackwright.performance.candidates import context_of
 
 Array = NDArray[np.float64]
 Rows = NDArray[np.intp]
+Table = dict[str, dict[str, dict[str, float]]]
 
 _SMALLEST_SHIFT = 0.0005
 
@@ -69,17 +70,7 @@ def calibration_of(
 
     `facts`: date and data_hash.
     """
-    tables: dict[str, dict[str, dict[str, dict[str, float]]]] = {"constant": {}, "slope": {}, "steps": {}}
-    stage = fitted
-    while stage is not None:
-        for (level, key), row in zip(stage.groups.names, stage.fit.shifts, strict=True):
-            named = zip(stage.constants, row, strict=True)
-            kept = {n: round(float(v), 4) for n, v in named if abs(v) > _SMALLEST_SHIFT}
-            if kept:
-                place = tables[level.course].setdefault(level.name, {}).setdefault(key, {})
-                for n, v in kept.items():
-                    place[n] = round(place.get(n, 0.0) + v, 4)
-        stage = stage.base
+    tables = shifts_of(fitted)
     seen = Counter((c.chip, c.network, c.engine) for c in contexts)
     return Calibration(
         version=1,
@@ -95,6 +86,22 @@ def calibration_of(
         row_hashes=frozenset(row_hashes),
         kernel_priors=fitted is not None,
     )
+
+
+def shifts_of(fitted: Fitted | None) -> Mapping[Course, Table]:
+    """The shifts of a fit and of those below it by course in time, level and key; small ones are left out."""
+    tables: dict[Course, Table] = {"constant": {}, "slope": {}, "steps": {}}
+    stage = fitted
+    while stage is not None:
+        for (level, key), row in zip(stage.groups.names, stage.fit.shifts, strict=True):
+            named = zip(stage.constants, row, strict=True)
+            kept = {n: round(float(v), 4) for n, v in named if abs(v) > _SMALLEST_SHIFT}
+            if kept:
+                place = tables[level.course].setdefault(level.name, {}).setdefault(key, {})
+                for n, v in kept.items():
+                    place[n] = round(place.get(n, 0.0) + v, 4)
+        stage = stage.base
+    return tables
 
 
 def predict_rows(o: Observations, fitted: Fitted, rows: Rows) -> Array:

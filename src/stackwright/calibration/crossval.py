@@ -19,7 +19,7 @@ from stackwright.calibration.observations import METRICS, Observations, observe
 from stackwright.calibration.points import Point
 from stackwright.calibration.score import measured
 from stackwright.performance import Constants
-from stackwright.performance.calibration import Context, Support
+from stackwright.performance.calibration import Calibration, Context, Support
 
 Array = NDArray[np.float64]
 Progress = Callable[[str, int, int], None]
@@ -33,7 +33,7 @@ class OutOfFold:
     """Rows predicted out of fold: ln of `METRICS` predicted and measured, shape (3, n), NaN where not measured.
 
     `keys` are the groups that folds kept whole, `supports` how near the rows fitted for a row's fold were, `vendors`
-    who makes the chip.
+    who makes the chip; `fold` is the number of each row's fold, `records` what was fitted for each fold.
     """
 
     how: How
@@ -42,6 +42,8 @@ class OutOfFold:
     vendors: tuple[str, ...]
     predicted: Array
     measured: Array
+    fold: tuple[int, ...] = ()
+    records: tuple[Calibration, ...] = ()
 
     @property
     def residual(self) -> Array:
@@ -64,16 +66,20 @@ def cross_validate(
     predicted = np.full((len(METRICS), len(keys)), np.nan)
     supports: list[Support] = ["unseen"] * len(keys)
     numbers = sorted(set(fold.tolist()))
+    records = []
     for done, number in enumerate(numbers, 1):
         held, train = np.nonzero(fold == number)[0], np.nonzero((fold != number) & data.strict)[0]
         fitted = fit_rows(o, constants, train)
         predicted[:, held] = predict_rows(o, fitted, held)
-        for i, support in zip(held, _supports(contexts, train.tolist(), held.tolist()), strict=True):
+        records.append(calibration_of(fitted, [contexts[i] for i in train.tolist()]))
+        for i, support in zip(held, _supports(records[-1], [contexts[i] for i in held.tolist()]), strict=True):
             supports[int(i)] = support
         if progress is not None:
             progress(how, done, len(numbers))
     vendors = tuple(c.vendor for c in contexts)
-    return OutOfFold(how, tuple(keys), tuple(supports), vendors, predicted, all_measured(o))
+    order = {number: i for i, number in enumerate(numbers)}
+    fold_of = tuple(order[number] for number in fold.tolist())
+    return OutOfFold(how, tuple(keys), tuple(supports), vendors, predicted, all_measured(o), fold_of, tuple(records))
 
 
 def cross_validate_pools(
@@ -132,10 +138,9 @@ def _by_littles_law(p: Point) -> float | None:
     return users / (ttft + (tokens - 1.0) * tpot) * tokens / p.n_chips
 
 
-def _supports(contexts: list[Context], train: list[int], held: list[int]) -> list[Support]:
-    record = calibration_of(None, [contexts[i] for i in train])
+def _supports(record: Calibration, held: list[Context]) -> list[Support]:
     known: dict[Context, Support] = {}
-    for i in held:
-        if contexts[i] not in known:
-            known[contexts[i]] = record.support(contexts[i])
-    return [known[contexts[i]] for i in held]
+    for context in held:
+        if context not in known:
+            known[context] = record.support(context)
+    return [known[context] for context in held]

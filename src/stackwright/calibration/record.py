@@ -96,14 +96,14 @@ def pool_validations(
     return {how: cross_validate_pools(data, pools, constants, how, progress) for how in made}
 
 
-def record_document(record: Calibration, data: Dataset, pools: Dataset | None = None) -> Document:
-    """The record with where its rows come from, as JSON-ready data."""
+def record_document(record: Calibration, data: Dataset, also: Sequence[Measurement] = ()) -> Document:
+    """The record with where its rows come from, as JSON-ready data; `also` are other rows fitted to."""
     return {
         "version": record.version,
         "date": record.date,
         "data_hash": record.data_hash,
         "n_rows": record.n_rows,
-        "sources": sources(data.strict_rows + (pools.strict_rows if pools else [])),
+        "sources": sources([*data.strict_rows, *also]),
         "correlation": record.correlation,
         "kernel_priors": record.kernel_priors,
         "factors": {

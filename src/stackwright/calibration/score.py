@@ -15,6 +15,15 @@ from stackwright.measure import Measurement
 Array = NDArray[np.float64]
 
 METRICS = ("tpot", "ttft", "throughput")
+ENERGY = ("watts", "joules_per_output_token")
+_COLUMNS = {
+    "tpot": "tpot_s", "ttft": "ttft_s", "throughput": "output_tokens_per_s_per_chip", "watts": "watts_per_chip",
+    "joules_per_output_token": "joules_per_output_token",
+}  # fmt: skip
+_PREDICTED = {
+    "throughput": "output_tokens_per_s_per_chip", "watts": "chip_watts",
+    "joules_per_output_token": "chip_joules_per_output_token",
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -30,8 +39,8 @@ class Score:
 
 
 def scores(predictions: Sequence[PointPrediction]) -> dict[str, Score | None]:
-    """Scores of TPOT, TTFT and output throughput per chip; None where no row measured it."""
-    return {name: _score([_pair(name, p) for p in predictions]) for name in METRICS}
+    """Scores of TPOT, TTFT, output throughput, watts and joules per token of a chip; None where no row measured it."""
+    return {name: _score([_pair(name, p) for p in predictions]) for name in (*METRICS, *ENERGY)}
 
 
 def grouped(
@@ -47,15 +56,14 @@ def grouped(
 
 def measured(m: Measurement, metric: str) -> float | None:
     """The measured figure of a metric, or None."""
-    column = {"tpot": "tpot_s", "ttft": "ttft_s", "throughput": "output_tokens_per_s_per_chip"}[metric]
-    value = m.number(column)
+    value = m.number(_COLUMNS[metric])
     return value if value else None
 
 
 def predicted_name(m: Measurement, metric: str) -> str:
     """The predicted metric that a row measured: mean or median as its `*_stat` column says (mean if it is silent)."""
-    if metric == "throughput":
-        return "output_tokens_per_s_per_chip"
+    if metric in _PREDICTED:
+        return _PREDICTED[metric]
     return f"{metric}_{'p50' if m.text[f'{metric}_stat'] == 'p50' else 'mean'}_s"
 
 

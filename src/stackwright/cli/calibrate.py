@@ -24,6 +24,13 @@ from stackwright.cli.output import Sheet, console, emit_json, fold_counter, numb
     help="Add the silicon_sample.csv of the installed aiconfigurator-core wheel, or that file.",
 )
 @click.option(
+    "--power",
+    multiple=True,
+    type=POINTS,
+    metavar="FILE",
+    help="Tables whose measured watts alone are used, or splitwise-power=FILE.",
+)
+@click.option(
     "--out", required=True, type=click.Path(dir_okay=False, path_type=Path), metavar="FILE.json", help="The record."
 )
 @click.option("--cv/--no-cv", default=True, help="Cross-validate (minutes), for errors and intervals.")
@@ -33,6 +40,7 @@ def command(
     points: tuple[str, ...],
     more: tuple[str, ...],
     silicon_sample: str | None,
+    power: tuple[str, ...],
     out: Path,
     cv: bool,
     catalog_dir: Path | None,
@@ -59,6 +67,7 @@ def command(
         [*points, *more],
         out,
         silicon_sample=silicon_sample,
+        power=power,
         hows=DEFAULT if cv else (),
         catalog=api.catalog_with(catalog_dir),
         progress=fold_counter(quiet=as_json),
@@ -76,6 +85,8 @@ HOW_WORDS = {
 
 def render(document: dict[str, Any]) -> None:
     """Print what was fitted, the error out of fold and the interval factors."""
+    from stackwright.cli.validate import energy_remarks
+
     out = console()
     out.print(
         f"{document['fitted']} strict rows fitted of {document['n']} read ({document['points']} predicted out of fold, "
@@ -83,6 +94,7 @@ def render(document: dict[str, Any]) -> None:
     )
     for how, found in document["cv"].items():
         out.print(score_sheet(f"\nOut of fold, {HOW_WORDS[how]} ({found['cv_groups']} groups), strict rows", found))
+    energy_remarks(out, document)
     if document["factors"]:
         made = table("\n90 % intervals: measured / predicted from .. to", "support", "metric", "low", "high", "groups",
                      right=("low", "high", "groups"))  # fmt: skip

@@ -120,10 +120,34 @@ def render(document: dict[str, Any]) -> None:
         score = document[metric]
         if score:
             remark(out, f"{metric}: 90 % intervals cover {score['coverage90_pct']:.0f} % of {score['n']} rows")
+    energy_remarks(out, document)
     _in_sample(out, document)
     if document["refused"]:
         remark(out, f"{len(document['refused'])} rows refused: {_reasons(document['refused'])}")
     remark(out, f"constants: {document['constants']}")
+
+
+def energy_remarks(out: Any, document: dict[str, Any]) -> None:
+    """Print the errors of chip watts and joules per token, where they were measured."""
+    for metric, words in (("watts", "chip watts"), ("joules_per_output_token", "chip J per output token")):
+        s = document.get(metric)
+        if s:
+            remark(
+                out,
+                f"{words}: error {_errors(s)} of {s['n']} rows; 90 % intervals cover {s['coverage90_pct']:.0f} %",
+            )
+    energy = document.get("energy")
+    for part in [{"chip": "all", **energy}, *energy["chips"]] if energy else []:
+        told = [
+            f"{words} {_errors(part['out_of_fold'][metric])} (uncalibrated {_errors(part['uncalibrated'][metric])})"
+            for metric, words in (("watts", "chip watts"), ("joules_per_output_token", "J per output token"))
+            if part["out_of_fold"][metric]
+        ]
+        remark(out, f"energy out of fold, {part['chip']}, {part['n']} points: {', '.join(told)}")
+
+
+def _errors(s: dict[str, Any]) -> str:
+    return f"{s['mape_pct']:.1f} / {s['median_ape_pct']:.1f} %"
 
 
 def _in_sample(out: Any, document: dict[str, Any]) -> None:

@@ -96,6 +96,7 @@ class Factor:
 class Calibration:
     """A fitted record. `factors[metric][support]`; `seen` lists (chip, network, engine) with their number of rows.
 
+    `factors["watts"]` is by chip, where its power was measured.
     `steps` holds the changes of a month under `key@2026-03`. `kernel_priors`: shifts are relative to measured
     kernels where there are any (`kernel_prior`).
     """

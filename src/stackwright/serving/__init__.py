@@ -2,7 +2,7 @@
 
 from stackwright.serving.closed_loop import Service, closed_loop
 from stackwright.serving.disaggregated import disaggregated
-from stackwright.serving.energy import replica_chip_power_w
+from stackwright.serving.energy import Use, replica_chip_power_w, replica_use, use_power_w
 from stackwright.serving.intervals import LEVEL, Uncertain, probability_below, probability_both, propagate
 from stackwright.serving.latency import E2eDistribution, TpotDistribution, TtftDistribution
 from stackwright.serving.open_loop import open_loop, running_for_rate
@@ -16,6 +16,7 @@ __all__ = [
     "TpotDistribution",
     "TtftDistribution",
     "Uncertain",
+    "Use",
     "closed_loop",
     "disaggregated",
     "open_loop",
@@ -24,5 +25,7 @@ __all__ = [
     "probability_both",
     "propagate",
     "replica_chip_power_w",
+    "replica_use",
     "running_for_rate",
+    "use_power_w",
 ]

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from stackwright.performance.calibration import Calibration, Context, Support
+from stackwright.performance.calibration import Calibration, Context, Factor, Support
 from stackwright.performance.pools import Served
 from stackwright.serving.intervals import Ends, Metrics, Uncertain, Z
 
@@ -105,8 +105,8 @@ def measured_error(c: Served, metrics: Metrics, steepness: Mapping[str, Array], 
         elif name.startswith("e2e_"):
             ends[name] = _together(metrics, name, ttft, tpot)
         elif name == "chip_watts":
-            half = Z * _sd_of_power(c)
-            ends[name] = (-half + none[0], half + none[0])
+            low, high = _ends_of_power(c, record)
+            ends[name] = (low + none[0], high + none[0])
         elif name == "requests_per_s_at_load":
             ends[name] = rate
         elif name != "chip_joules_per_output_token":
@@ -138,10 +138,16 @@ def _together(metrics: Metrics, name: str, ttft: tuple[Array, Array], tpot: tupl
     return low, high
 
 
-def _sd_of_power(c: Served) -> Array:
-    """Spread of ln(chip watts), shape (n, 1): the widest of the shares of TDP, no power being fitted."""
+def _ends_of_power(c: Served, record: Calibration) -> tuple[Array, Array]:
+    """Ends of ln(chip watts), shape (n, 1): measured error of chips whose power was measured.
+
+    Elsewhere the widest spread of the shares of TDP.
+    """
     names = [n for n in c.constants.uncertain if n.startswith("power_")]
-    return np.full((len(c), 1), max((c.constants.sd(n) for n in names), default=0.0))
+    half = Z * max((c.constants.sd(n) for n in names), default=0.0)
+    known, prior = record.factors.get("watts", {}), Factor(-half, half, 0)
+    found = [known.get(context.chip, prior) for context in c.contexts]
+    return np.array([[f.low] for f in found]), np.array([[f.high] for f in found])
 
 
 __all__ = ["WORDS", "Ends", "Evidence", "evidence", "factor_name", "has_factors", "measured_error"]

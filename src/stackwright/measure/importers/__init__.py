@@ -9,6 +9,7 @@ from stackwright.errors import UnknownIdError
 from stackwright.measure.importers.cells import as_csv
 from stackwright.measure.importers.inferencex import import_inferencex
 from stackwright.measure.importers.silicon_sample import import_silicon_sample
+from stackwright.measure.importers.splitwise import import_splitwise_power
 from stackwright.measure.table import Measurement, read_measurements
 
 Importer = Callable[[Path], list[Measurement]]
@@ -17,6 +18,7 @@ IMPORTERS: Mapping[str, Importer] = {
     "table": read_measurements,
     "silicon-sample": import_silicon_sample,
     "inferencex": import_inferencex,
+    "splitwise-power": import_splitwise_power,
 }
 
 
@@ -28,4 +30,12 @@ def import_file(path: Path, kind: str) -> list[Measurement]:
     return importer(path)
 
 
-__all__ = ["IMPORTERS", "Importer", "as_csv", "import_file", "import_inferencex", "import_silicon_sample"]
+__all__ = [
+    "IMPORTERS",
+    "Importer",
+    "as_csv",
+    "import_file",
+    "import_inferencex",
+    "import_silicon_sample",
+    "import_splitwise_power",
+]
