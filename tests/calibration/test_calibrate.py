@@ -116,6 +116,11 @@ def test_the_same_rows_give_the_same_bytes(points, record, tmp_path):
     assert raw["date"] == "2026-03-01"
     assert (raw["n_rows"], len(raw["row_hashes"])) == (27, 27)
     assert all(len(h) == 12 for h in raw["row_hashes"])
+    assert raw["rows"]["all"] == {"": 27}
+    assert raw["rows"]["pair"]["h100-sxm|Qwen/Qwen3-8B|vllm"] == 3
+    moved = raw["shifts"]["all"][""]
+    assert set(raw["spreads"]["constant"]["all"][""]) == set(moved)
+    assert all(sd > 0.0 for sd in raw["spreads"]["constant"]["all"][""].values())
     assert raw["sources"] == [{"source": "made up", "n": 27, "from": "2026-03-01", "to": "2026-03-01"}]
 
 

@@ -212,6 +212,8 @@ def test_hidden_speculation_is_recovered_from_a_matching_row():
         (pools(engine="sglang"), "hidden speculation"),
         (dense(engine="tensorrt-llm"), ""),
         (dense(router="dynamo 0.9.0"), "router"),
+        (dense(output_tokens_per_s_per_chip=20.0), "contradictory rate"),
+        (dense(output_tokens_per_s_per_chip=390.0), ""),
         (pools(speculative="none", router="dynamo 0.9.0"), ""),
         (pools(speculative="none", decode_workers=None), "pools"),
         (pools(speculative="none", n_chips=20), "pools"),
@@ -220,6 +222,15 @@ def test_hidden_speculation_is_recovered_from_a_matching_row():
 )
 def test_what_is_not_stated_keeps_a_row_out_of_the_strict_set(m: Measurement, rule: str):
     assert doubt(m) == rule
+
+
+def test_ranks_that_only_notes_state_are_put_where_they_belong():
+    """Notes of the table of TensorRT-LLM 1.0; a dense model of the same table keeps its tensor parallelism."""
+    notes = "MoE models use attention DP (enable_attention_dp) + EP"
+    found = gate([experts(ep=1, notes=notes), dense(notes=notes, tpot_s=0.03)], CATALOG)
+    sizes = [[m.number(k) for k in ("tp", "attention_dp", "ep")] for m in found.kept]
+    assert sizes == [[1.0, 8.0, 8.0], [2.0, 1.0, 1.0]]
+    assert found.repairs == {"attention data parallelism in the notes": 1}
 
 
 @pytest.mark.parametrize(("mean_s", "doubtful"), [(3.0, True), (0.6, False)])

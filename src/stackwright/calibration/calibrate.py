@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from stackwright.calibration.fit import Fit, Problem, fit
-from stackwright.calibration.levels import LEVELS, POOL_LEVELS, Course, Groups, groups
+from stackwright.calibration.levels import LEVELS, POOL_LEVELS, Course, Groups, Level, groups
 from stackwright.calibration.observations import Observations
 from stackwright.performance import Constants
 from stackwright.performance.calibration import Calibration, Context, Factor
@@ -85,23 +85,50 @@ def calibration_of(
         seen=dict(sorted(seen.items())),
         row_hashes=frozenset(row_hashes),
         kernel_priors=fitted is not None,
+        spreads=spreads_of(fitted),
+        rows=rows_of(fitted),
     )
 
 
 def shifts_of(fitted: Fitted | None) -> Mapping[Course, Table]:
     """The shifts of a fit and of those below it by course in time, level and key; small ones are left out."""
     tables: dict[Course, Table] = {"constant": {}, "slope": {}, "steps": {}}
+    for level, key, name, shift, _ in _kept(fitted):
+        place = tables[level.course].setdefault(level.name, {}).setdefault(key, {})
+        place[name] = round(place.get(name, 0.0) + shift, 4)
+    return tables
+
+
+def spreads_of(fitted: Fitted | None) -> Mapping[str, Table]:
+    """Posterior standard deviation of each shift that `shifts_of` keeps (Laplace approximation), in the same form."""
+    tables: dict[str, Table] = {"constant": {}, "slope": {}, "steps": {}}
+    for level, key, name, _, sd in _kept(fitted):
+        tables[level.course].setdefault(level.name, {}).setdefault(key, {})[name] = round(sd, 3)
+    return tables
+
+
+def rows_of(fitted: Fitted | None) -> Mapping[str, Mapping[str, int]]:
+    """Number of fitted rows by level and key."""
+    found: dict[str, dict[str, int]] = {}
     stage = fitted
     while stage is not None:
-        for (level, key), row in zip(stage.groups.names, stage.fit.shifts, strict=True):
-            named = zip(stage.constants, row, strict=True)
-            kept = {n: round(float(v), 4) for n, v in named if abs(v) > _SMALLEST_SHIFT}
-            if kept:
-                place = tables[level.course].setdefault(level.name, {}).setdefault(key, {})
-                for n, v in kept.items():
-                    place[n] = round(place.get(n, 0.0) + v, 4)
+        counts = (stage.groups.design.x != 0.0).sum(axis=0)
+        for (level, key), n in zip(stage.groups.names, counts, strict=True):
+            found.setdefault(level.name, {})[key] = int(n)
         stage = stage.base
-    return tables
+    return found
+
+
+def _kept(fitted: Fitted | None) -> Iterator[tuple[Level, str, str, float, float]]:
+    """Level, key, constant, shift and its spread, of every stage, where the shift is not small."""
+    stage = fitted
+    while stage is not None:
+        values = zip(stage.groups.names, stage.fit.shifts, stage.fit.spread, strict=True)
+        for (level, key), shifts, spreads in values:
+            for name, shift, sd in zip(stage.constants, shifts, spreads, strict=True):
+                if abs(shift) > _SMALLEST_SHIFT:
+                    yield level, key, name, float(shift), float(sd)
+        stage = stage.base
 
 
 def predict_rows(o: Observations, fitted: Fitted, rows: Rows) -> Array:

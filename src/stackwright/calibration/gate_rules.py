@@ -22,6 +22,7 @@ NODE_CHIPS = 8
 MEMORY_SHARE = 0.97
 LEAST_DECODING_SHARE = 0.35
 SHORT_ANSWER_TOKENS = 500
+STANDSTILL = 3.0
 _ROLES: tuple[Role, ...] = ("attention_in", "attention_out", "ffn", "expert", "shared_expert", "router", "head", "norm")
 _KV_BYTES = {"bf16": 2.0, "fp16": 2.0, "fp8": 1.0, "": 1.0}
 
@@ -228,6 +229,18 @@ def _router(row: Measurement, _: Facts) -> str | None:
     return f"behind {router}: concurrency of an unstated number of replicas" if shared else None
 
 
+def _standstill(row: Measurement, _: Facts) -> str | None:
+    """Output per second of a closed loop is users x answer / residence (Little's law), within a factor of 3."""
+    names = ("ttft_s", "tpot_s", "concurrency", "osl", "n_chips", "output_tokens_per_s_per_chip")
+    ttft, tpot, users, osl, chips, rate = (row.number(n) for n in names)
+    if not (ttft and tpot and users and osl and chips and rate):
+        return None
+    ratio = rate * chips * (ttft + (osl - 1.0) * tpot) / (users * osl)
+    if 1.0 / STANDSTILL < ratio < STANDSTILL:
+        return None
+    return f"{ratio:.2g} x the output that users and latencies give: it stood still, or a figure is of something else"
+
+
 def _pools(row: Measurement, _: Facts) -> str | None:
     """The prefill and decode workers of a disaggregated row have to be stated and to add up to its chips."""
     if row.text["mode"] != "disaggregated":
@@ -259,6 +272,7 @@ DOUBTING: tuple[Rule, ...] = (
     Rule("speculation", _known_speculation, "definition of TPOT under speculative decoding"),
     Rule("hidden speculation", _hidden_speculation, "rows matched to InferenceX: a quarter of them speculate"),
     Rule("router", _router, "batch sizes of the same rows: concurrency is 2 to 32 times the engine's"),
+    Rule("contradictory rate", _standstill, "J. D. C. Little, Operations Research 9 (1961)"),
     Rule("pools", _pools, "definition of the measurement table"),
 )
 """Rules that keep a row out of the strict set."""

@@ -21,9 +21,10 @@ from stackwright.serving.traffic import Traffic, stacked_traffic
 Array = NDArray[np.float64]
 
 METRICS = ("ttft", "tpot", "throughput")
-# TTFT repeats worse than TPOT (docs/calibration.md); throughput counts only where a row has no latencies. TTFT of
-# speculative rows teaches nothing: it does not depend on acceptance, and their recipes queue at limits of their own.
-WEIGHTS = {"ttft": 0.6, "tpot": 1.0, "throughput": 1.0}
+# TTFT repeats worse than TPOT (docs/calibration.md); throughput counts only where a row has no latencies, and less:
+# its load is inferred from memory, not stated. TTFT of speculative rows teaches nothing: it does not depend on
+# acceptance, and their recipes queue at limits of their own.
+WEIGHTS = {"ttft": 0.6, "tpot": 1.0, "throughput": 0.5}
 
 
 @dataclass(frozen=True)

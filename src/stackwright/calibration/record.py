@@ -113,6 +113,8 @@ def record_document(record: Calibration, data: Dataset, also: Sequence[Measureme
         "shifts": record.shifts,
         "slopes": record.slopes,
         "steps": record.steps,
+        "spreads": record.spreads,
+        "rows": record.rows,
         "seen": [{"chip": c, "network": m, "engine": e, "n": n} for (c, m, e), n in record.seen.items()],
         "row_hashes": sorted(record.row_hashes),
     }

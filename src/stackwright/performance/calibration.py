@@ -98,7 +98,8 @@ class Calibration:
 
     `factors["watts"]` is by chip, where its power was measured.
     `steps` holds the changes of a month under `key@2026-03`. `kernel_priors`: shifts are relative to measured
-    kernels where there are any (`kernel_prior`).
+    kernels where there are any (`kernel_prior`). `spreads` are standard deviations of the shifts, `rows` the number of
+    measured rows of each level and key.
     """
 
     version: int
@@ -113,6 +114,8 @@ class Calibration:
     row_hashes: frozenset[str] = frozenset()
     kernel_priors: bool = False
     steps: Shifts = field(default_factory=dict)
+    spreads: Mapping[str, Shifts] = field(default_factory=dict)
+    rows: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
 
     @property
     def moved(self) -> frozenset[str]:
@@ -183,4 +186,6 @@ def parse_calibration(raw: Mapping[str, Any]) -> Calibration:
         row_hashes=frozenset(raw["row_hashes"]),
         kernel_priors=bool(raw.get("kernel_priors", False)),
         steps=raw.get("steps", {}),
+        spreads=raw.get("spreads", {}),
+        rows=raw.get("rows", {}),
     )
