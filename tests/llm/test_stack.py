@@ -7,7 +7,8 @@ from stackwright.catalog import load_catalog
 from stackwright.llm import parse_config
 from stackwright.llm.operators import StepShape
 from stackwright.llm.stack import stack, take
-from stackwright.performance import Candidate, Layout, candidates, load_constants, memory_budget, step_time
+from stackwright.performance import Candidate, Layout, candidates, memory_budget, step_time
+from stackwright.performance.constants import prior_constants
 
 NAMES = (
     "meta-llama/Meta-Llama-3.1-8B",
@@ -32,7 +33,7 @@ def entries():
 
 @pytest.mark.parametrize("prefill", [False, True])
 def test_stacked_step_equals_each_model_alone(prefill):
-    every, rows, constants = models(), entries(), load_constants()
+    every, rows, constants = models(), entries(), prior_constants()
     together = candidates(every, rows, constants)
     shape = StepShape(np.array([[512.0, 7.0]]), np.array([[4.0, 7.0]]), np.array(900.0), prefill)
     stacked = step_time(together, shape).seconds

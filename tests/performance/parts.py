@@ -6,7 +6,8 @@ from typing import Any
 
 from stackwright.catalog.records import Chip, Compute, Engine, Link, Memory, Power, Scheduler, Support
 from stackwright.llm import Model, parse_config
-from stackwright.performance import Candidate, Candidates, Layout, candidates, load_constants
+from stackwright.performance import Candidate, Candidates, Layout, candidates
+from stackwright.performance.constants import prior_constants
 
 _SOURCE: dict[str, Any] = {"source": "round figures for tests", "confidence": "assumption"}
 TP8 = Layout(tp=8, weight_precision="fp8", kv_precision="fp8")
@@ -60,4 +61,4 @@ def one(m: Model, layout: Layout = Layout(), policy: str = "prefill_priority", *
     """One candidate; changes of chip and engine by keyword."""
     of_engine = {k: changes.pop(k) for k in list(changes) if k in _OF_ENGINE}
     entry = Candidate(engine(policy, **of_engine), chip(**changes), layout)
-    return candidates(m, [entry], load_constants())
+    return candidates(m, [entry], prior_constants())

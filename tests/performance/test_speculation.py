@@ -18,11 +18,11 @@ from stackwright.performance import (
     candidates,
     check_speculation,
     kv_bytes_per_sequence,
-    load_constants,
     memory_budget,
     step_time,
     with_draft,
 )
+from stackwright.performance.constants import prior_constants
 from stackwright.performance.speculation import acceptance_length
 from tests.llm import configs as facts
 from tests.performance.parts import TP8, chip, engine, model
@@ -32,7 +32,7 @@ V3, LLAMA = model(MTP_V3, "v3"), model(facts.LLAMA_70B, "llama")
 
 
 def drafting(speculation: Speculation | None, m=V3, layout: Layout = TP8):
-    return candidates(m, [Candidate(engine(), chip(gb=192.0), layout, speculation=speculation)], load_constants())
+    return candidates(m, [Candidate(engine(), chip(gb=192.0), layout, speculation=speculation)], prior_constants())
 
 
 def shapes(n: float, per_sequence: float = 1.0, context: float = 2000.0) -> StepShape:
@@ -115,7 +115,7 @@ def test_rows_without_speculation_do_not_feel_their_neighbours() -> None:
     both = candidates(
         V3,
         [Candidate(engine(), chip(gb=192.0), TP8, speculation=s) for s in (None, Speculation("mtp", 3))],
-        load_constants(),
+        prior_constants(),
     )
     alone = drafting(None)
     np.testing.assert_array_equal(both.emitted[:1], alone.emitted)

@@ -10,8 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from stackwright.llm.operators import StepShape, operators
-from stackwright.performance import Candidate, Layout, candidates, load_constants, step_time
+from stackwright.performance import Candidate, Layout, candidates, step_time
 from stackwright.performance.collectives import all_reduce_s, ring_volume
+from stackwright.performance.constants import prior_constants
 from stackwright.performance.step import smooth_max
 from tests.llm import configs as facts
 from tests.performance.parts import TP8, chip, engine, model, one
@@ -72,9 +73,9 @@ def test_one_point_equals_the_array_path_exactly():
             for x in layouts
         ]
         n = np.array([[1.0, 7.0, 64.0, 300.0]])
-        together = step_time(candidates(m, entries, load_constants()), decode(n)).seconds
+        together = step_time(candidates(m, entries, prior_constants()), decode(n)).seconds
         for i, entry in enumerate(entries):
-            single = candidates(m, [entry], load_constants())
+            single = candidates(m, [entry], prior_constants())
             for j in range(n.size):
                 assert step_time(single, decode(n[0, j])).seconds.item() == together[i, j]
 
@@ -82,7 +83,7 @@ def test_one_point_equals_the_array_path_exactly():
 def test_take_repeats_and_reorders_rows():
     m = MODELS["LLAMA_8B"]
     entries = [Candidate(engine(), chip(), x) for x in LAYOUTS["LLAMA_8B"]]
-    c = candidates(m, entries, load_constants())
+    c = candidates(m, entries, prior_constants())
     rows = np.array([2, 0, 2])
     taken = c.take(rows)
     assert len(taken) == 3

@@ -10,7 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from stackwright.llm.operators import StepShape
-from stackwright.performance import Candidate, Layout, Pools, load_constants, pooled, pools_problem, step_time
+from stackwright.performance import Candidate, Layout, Pools, pooled, pools_problem, step_time
+from stackwright.performance.constants import prior_constants
 from stackwright.serving import disaggregated, phases
 from stackwright.serving.disaggregated import handover_s, prefill_pool
 from stackwright.serving.tokens import decode_context
@@ -23,7 +24,7 @@ from tests.serving.pool_simulation import run
 LLAMA_70B, V3 = model(facts.LLAMA_70B), model(facts.DEEPSEEK_V3)
 UNIFORM = Workload("uniform", Lengths.uniform(800, 1000), Lengths.uniform(400, 500))
 TEN_ROUNDS = UNIFORM.with_load(concurrency=1, rounds=10)
-PRIOR = replace(load_constants(), calibration=None)
+PRIOR = prior_constants()
 PREFILL, DECODE = Layout(8, 1, 8, 1, "fp8", "fp8"), Layout(1, 1, 8, 8, "fp8", "fp8")
 
 

@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from stackwright.performance import Candidate, Layout, candidates, load_constants
+from stackwright.performance import Candidate, Layout, candidates
+from stackwright.performance.constants import prior_constants
 from stackwright.performance.power import chip_power_w
 from stackwright.serving import closed_loop, open_loop, phases, replica_chip_power_w, running_for_rate
 from stackwright.serving.closed_loop import waves
@@ -220,10 +221,10 @@ def test_one_point_equals_the_array_path_exactly(loop):
     layouts = [Layout(tp=t, pp=p, weight_precision="fp8") for t in (2, 4, 8) for p in (1, 2)]
     entries = [Candidate(engine(p), chip(), x) for p in POLICIES for x in layouts]
     loads = at([0.2, 1, 9, 77, 300])
-    together = loop(candidates(LLAMA_70B, entries, load_constants()), UNIFORM, loads)
+    together = loop(candidates(LLAMA_70B, entries, prior_constants()), UNIFORM, loads)
     for i, entry in enumerate(entries):
         for j in range(loads.size):
-            alone = loop(candidates(LLAMA_70B, [entry], load_constants()), UNIFORM, loads[:, j : j + 1])
+            alone = loop(candidates(LLAMA_70B, [entry], prior_constants()), UNIFORM, loads[:, j : j + 1])
             assert value(alone.ttft.mean) == together.ttft.mean[i, j]
             assert value(alone.tpot.mean) == together.tpot.mean[i, j]
             assert value(alone.request_rate) == together.request_rate[i, j]

@@ -7,7 +7,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from stackwright.performance import Candidate, Speculation, candidates, load_constants
+from stackwright.performance import Candidate, Speculation, candidates
+from stackwright.performance.constants import prior_constants
 from stackwright.serving import closed_loop, open_loop
 from stackwright.serving.traffic import traffic
 from stackwright.workload import Lengths, Workload
@@ -22,7 +23,7 @@ LOADS = np.array([[0.5, 4.0, 60.0, 300.0]])
 
 def made(policy: str, speculation: Speculation | None):
     """Llama 70B on eight chips with an idle host (its work is per token, not per step)."""
-    c = candidates(LLAMA, [Candidate(engine(policy), chip(), TP8, speculation=speculation)], load_constants())
+    c = candidates(LLAMA, [Candidate(engine(policy), chip(), TP8, speculation=speculation)], prior_constants())
     return replace(c, theta={**c.theta, "request_host_s": np.asarray(1e-12), "token_host_s": np.asarray(1e-12)})
 
 

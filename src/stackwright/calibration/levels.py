@@ -27,6 +27,7 @@ KERNEL = frozenset({
 HARNESS = frozenset({
     "request_overhead_s", "decode_steps_before_start", "burst_weight", "queue_weight", "prefill_time_scale",
     "wave_persistence", "attention_rank_wait_steps", "slot_wait_completions", "request_host_s", "token_host_s",
+    "maximum_load_share",
 })  # fmt: skip
 SPECULATION = frozenset({"draft_acceptance", "draft_overhead_s"})
 POOL = frozenset({"pool_link_efficiency", "pool_handover_s"})

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from stackwright.calibration.points import Point, point_loads, served
+from stackwright.calibration.points import Point, at_maximum_load, point_loads, served
 from stackwright.calibration.score import measured
 from stackwright.performance import Constants
 from stackwright.performance.constants import Theta
@@ -29,12 +29,13 @@ WEIGHTS = {"ttft": 0.6, "tpot": 1.0, "throughput": 0.5}
 
 @dataclass(frozen=True)
 class Block:
-    """Rows evaluated together: mean or median TTFT stated, with speculation or without."""
+    """Rows evaluated together, `full` at maximum load: mean or median TTFT stated, with speculation or without."""
 
     rows: NDArray[np.intp]
     candidates: Served
     traffic: Traffic
     loads: Array
+    full: NDArray[np.bool_]
     median: bool
 
 
@@ -63,7 +64,11 @@ class Observations:
             inside = np.nonzero(place[b.rows] >= 0)[0]
             if len(inside):
                 t = stacked_traffic([self.points[int(i)].workload for i in b.rows[inside]])
-                blocks.append(Block(place[b.rows[inside]], b.candidates.take(inside), t, b.loads[inside], b.median))
+                blocks.append(
+                    Block(
+                        place[b.rows[inside]], b.candidates.take(inside), t, b.loads[inside], b.full[inside], b.median
+                    )
+                )
         return replace(
             self,
             points=tuple(self.points[int(i)] for i in rows),
@@ -92,7 +97,8 @@ class Observations:
 def _served(b: Block, theta: Theta) -> Service:
     if isinstance(b.candidates, Pooled):
         return disaggregated(b.candidates.at(theta), b.traffic, b.loads)
-    return closed_loop(replace(b.candidates, theta=theta), b.traffic, b.loads)
+    share = theta["maximum_load_share"] / b.candidates.theta["maximum_load_share"]
+    return closed_loop(replace(b.candidates, theta=theta), b.traffic, np.where(b.full, b.loads * share, b.loads))
 
 
 def observe(points: Sequence[Point], constants: Constants) -> Observations:
@@ -135,4 +141,4 @@ def _block(points: Sequence[Point], rows: NDArray[np.intp], median: bool, consta
     chosen = [points[int(i)] for i in rows]
     c = served(chosen, constants)
     t = stacked_traffic([p.workload for p in chosen])
-    return Block(rows, c, t, point_loads(c, t, chosen), median)
+    return Block(rows, c, t, point_loads(c, t, chosen), at_maximum_load(chosen), median)

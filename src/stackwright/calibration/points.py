@@ -286,7 +286,7 @@ def point_loads(c: Served, t: Traffic, points: Sequence[Point]) -> Array:
     """Users per replica as given, or running sequences at the rate given.
 
     Where a row states neither it ran at maximum load: as many as fit with the cache of their whole length reserved
-    (no request is evicted), at most the engine's limit.
+    (no request is evicted), at most the engine's limit, of which `maximum_load_share` run on average.
     """
     if isinstance(c, Pooled):
         return np.array([[p.workload.concurrency] for p in points], dtype=float)
@@ -294,6 +294,10 @@ def point_loads(c: Served, t: Traffic, points: Sequence[Point]) -> Array:
         return running_for_rate(c, t, np.array([[p.workload.rate_per_s or np.nan] for p in points]))
     whole = np.asarray(t.prompt_tokens + t.output_mean)
     fitting = kv_capacity_sequences(c, memory_budget(c), whole)
-    full = np.minimum(fitting, c.max_sequences) * c.shard.data
-    stated = np.array([[p.measurement.number("concurrency") or np.nan] for p in points])
-    return np.where(np.isnan(stated), full, stated)
+    full = np.minimum(fitting, c.max_sequences) * c.shard.data * c.theta["maximum_load_share"]
+    return np.where(at_maximum_load(points), full, [[p.measurement.number("concurrency") or np.nan] for p in points])
+
+
+def at_maximum_load(points: Sequence[Point]) -> NDArray[np.bool_]:
+    """Whether each row states neither users nor a rate, shape (n, 1)."""
+    return np.array([[not p.measurement.number("concurrency")] for p in points], dtype=bool)

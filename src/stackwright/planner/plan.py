@@ -205,6 +205,8 @@ def _assumptions(q: Question, constants: Constants) -> tuple[str, ...]:
         )
     if constants.status == "uncalibrated":
         found.append("constants are uncalibrated: intervals come from their stated spread, not from measured error")
+    else:
+        found.append(f"constants are {constants.status}")
     found.append("percentiles are a closed-form approximation, unvalidated until checked by simulation")
     found.append(
         "the load is there at all times; `used` is its share of what the replicas can carry within the promise; "
