@@ -9,7 +9,7 @@ and :math:`s` (what one prompt of another request adds to a decoding one), O the
     TPOT &= t_d + \varphi\,[(1-b')(r-1) + b' (r-k)/2]\; s / O \\
     TTFT &= t_{req} + \kappa\,t_{step} + \chi\,[\,t_1 + t_{tie} + b\,(\tfrac{r+k}{2} t_q - t_1 - t_{tie})
             + (1-b)\,\gamma\,\tfrac{r-1}{2}\,s\,(1+c_i^2)\,\tfrac{\rho}{r+\rho}\,]
-            + \tfrac{n-r}{r}\, O\,TPOT
+            + \tfrac{n-r}{r}\, O\,TPOT + W_{slot} + W_{host}
 
 where :math:`\rho = r s/(O\,TPOT)`; with speculative decoding a step emits a tokens, so that :math:`t_d/a` replaces
 :math:`t_d` in TPOT and a request takes O/a steps; b is the share of requests that meet a queue of all users
