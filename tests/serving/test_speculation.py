@@ -24,7 +24,7 @@ LOADS = np.array([[0.5, 4.0, 60.0, 300.0]])
 def made(policy: str, speculation: Speculation | None):
     """Llama 70B on eight chips with an idle host (its work is per token, not per step)."""
     c = candidates(LLAMA, [Candidate(engine(policy), chip(), TP8, speculation=speculation)], prior_constants())
-    return replace(c, theta={**c.theta, "request_host_s": np.asarray(1e-12), "token_host_s": np.asarray(1e-12)})
+    return replace(c, theta={**c.theta, "request_host_s": np.asarray(1e-40), "token_host_s": np.asarray(1e-40)})
 
 
 def free_draft(policy: str, accepted: float):

@@ -137,10 +137,15 @@ def host_wait_s(c: Candidates, t: Traffic, users: Array, alone_s: Array) -> Arra
     Intake (HTTP, tokenise) and streaming serve one request after another, in s seconds each; `users` in a closed loop
     stay at least `users` x s (asymptotic bound, Denning and Buzen 1978), joined smoothly with the residence.
     """
-    each = np.maximum(c.theta["request_host_s"], c.theta["token_host_s"] * t.output_mean)
     p = c.constants.value("host_limit_sharpness")
-    wait: Array = alone_s * np.expm1(np.logaddexp(0.0, p * np.log(users * each / alone_s)) / p)
+    wait: Array = alone_s * np.expm1(np.logaddexp(0.0, p * np.log(users * host_request_s(c, t) / alone_s)) / p)
     return wait
+
+
+def host_request_s(c: Candidates, t: Traffic) -> Array:
+    """Seconds of the busiest host process per request: its intake, or the streaming of its tokens."""
+    busiest: Array = np.maximum(c.theta["request_host_s"], c.theta["token_host_s"] * t.output_mean)
+    return busiest
 
 
 def tpot_sd(c: Candidates, t: Traffic, stall: Array, prompts: Array) -> Array:

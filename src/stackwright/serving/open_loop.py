@@ -22,7 +22,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stackwright.performance import Candidates
-from stackwright.serving.closed_loop import Service, boundary_step_s, budget_load, shared_step_s, tpot_sd
+from stackwright.serving.closed_loop import (
+    Service,
+    boundary_step_s,
+    budget_load,
+    host_request_s,
+    shared_step_s,
+    tpot_sd,
+)
 from stackwright.serving.latency import E2eDistribution, TpotDistribution, TtftDistribution
 from stackwright.serving.own_correction import factors
 from stackwright.serving.phases import Phases, mean_batch, phases, stall_s
@@ -52,7 +59,9 @@ def open_loop(c: Candidates, w: Workload | Traffic, running: Array) -> Service:
     slots = np.maximum(ph.fitting, 1.0)
     cache_load = n / slots
     filled, budget_s = budget_load(c, t, ph)
-    stable = (prompt_load < 1.0) & (filled < 1.0) & (cache_load < 1.0) & (ph.fitting >= 1.0)
+    host_s = host_request_s(c, t)
+    host_load = rate * c.shard.data * host_s
+    stable = (prompt_load < 1.0) & (filled < 1.0) & (cache_load < 1.0) & (host_load < 1.0) & (ph.fitting >= 1.0)
     ca2, ci2 = np.asarray(t.arrival_cv) ** 2, np.asarray(t.input_cv) ** 2
     prompt_wait = _kingman(np.minimum(prompt_load, 0.9999), ca2, ci2) * stall
     filled = np.minimum(filled, 0.9999)
@@ -68,13 +77,14 @@ def open_loop(c: Candidates, w: Workload | Traffic, running: Array) -> Service:
         "step boundary": theta["decode_steps_before_start"] * boundary_step_s(c, ph, tpot),
         "prompt queue": chi * theta["queue_weight"] * prompt_wait,
         "cache wait": cache_wait,
+        "host": _kingman(np.minimum(host_load, 0.9999), ca2, np.zeros_like(ca2)) * host_s,
     }
     fixed = ("request overhead", "own prompt", "prompts of the same step", "step boundary")
     ttft = TtftDistribution(
         base=sum((waits[k] for k in fixed), start=np.zeros_like(tpot)),
         prompt=chi * ph.prompt_s + 0.0 * tpot,
-        wait_mean=waits["prompt queue"] + waits["cache wait"],
-        wait_probability=np.clip(np.maximum(prompt_load, some), 0.0, 1.0),
+        wait_mean=waits["prompt queue"] + waits["cache wait"] + waits["host"],
+        wait_probability=np.clip(np.maximum(np.maximum(prompt_load, some), host_load), 0.0, 1.0),
         burst_share=np.zeros_like(tpot),
         burst_s=np.zeros_like(tpot),
         traffic=t,
