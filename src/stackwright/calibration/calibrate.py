@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -13,7 +14,7 @@ from stackwright.calibration.fit import Fit, Problem, fit
 from stackwright.calibration.levels import LEVELS, POOL_LEVELS, Course, Groups, Level, groups
 from stackwright.calibration.observations import Observations
 from stackwright.performance import Constants
-from stackwright.performance.calibration import Calibration, Context, Factor
+from stackwright.performance.calibration import Calibration, Context, Factor, Seen
 from stackwright.performance.candidates import context_of
 
 Array = NDArray[np.float64]
@@ -71,7 +72,9 @@ def calibration_of(
     `facts`: date and data_hash.
     """
     tables = shifts_of(fitted)
-    seen = Counter((c.chip, c.network, c.engine) for c in contexts)
+    seen, pooled = (
+        Counter((c.chip, c.network, c.engine) for c in contexts if bool(c.mode) is m) for m in (False, True)
+    )
     return Calibration(
         version=1,
         date=(facts or {}).get("date", ""),
@@ -82,12 +85,17 @@ def calibration_of(
         steps=tables["steps"],
         factors=factors or {},
         correlation=correlation,
-        seen=dict(sorted(seen.items())),
+        seen=_counts(alone),
+        seen_in_pools=_counts(pooled),
         row_hashes=frozenset(row_hashes),
         kernel_priors=fitted is not None,
         spreads=spreads_of(fitted),
         rows=rows_of(fitted),
     )
+
+
+def _counts(contexts: Sequence[Context]) -> dict[Seen, int]:
+    return dict(sorted(Counter((c.chip, c.network, c.engine) for c in contexts).items()))
 
 
 def shifts_of(fitted: Fitted | None) -> Mapping[Course, Table]:
@@ -103,7 +111,8 @@ def spreads_of(fitted: Fitted | None) -> Mapping[str, Table]:
     """Posterior standard deviation of each shift that `shifts_of` keeps (Laplace approximation), in the same form."""
     tables: dict[str, Table] = {"constant": {}, "slope": {}, "steps": {}}
     for level, key, name, _, sd in _kept(fitted):
-        tables[level.course].setdefault(level.name, {}).setdefault(key, {})[name] = round(sd, 3)
+        place = tables[level.course].setdefault(level.name, {}).setdefault(key, {})
+        place[name] = round(math.hypot(place.get(name, 0.0), sd), 3)
     return tables
 
 
@@ -114,7 +123,8 @@ def rows_of(fitted: Fitted | None) -> Mapping[str, Mapping[str, int]]:
     while stage is not None:
         counts = (stage.groups.design.x != 0.0).sum(axis=0)
         for (level, key), n in zip(stage.groups.names, counts, strict=True):
-            found.setdefault(level.name, {})[key] = int(n)
+            if level.course == "constant":
+                found.setdefault(level.name, {})[key] = int(n)
         stage = stage.base
     return found
 
@@ -140,7 +150,7 @@ def predict_rows(o: Observations, fitted: Fitted, rows: Rows) -> Array:
 def ln_constants(o: Observations, contexts: Sequence[Context], fitted: Fitted) -> Array:
     """ln of the constants (n, K) of all rows of `o`, which may have more of them than were fitted."""
     if fitted.base is None:
-        seen = np.array([[c.network in fitted.networks] for c in contexts])
+        seen = np.array([c.network in fitted.networks for c in contexts], dtype=bool)[:, None]
         ln_theta = np.where(seen, o.kernels, o.prior)
     else:
         ln_theta = ln_constants(o, contexts, fitted.base)

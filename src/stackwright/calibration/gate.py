@@ -20,6 +20,7 @@ from stackwright.calibration.groups import chip_of, data_hash, figure, network, 
 from stackwright.catalog import Catalog, load_catalog
 from stackwright.errors import InputError, StackwrightError
 from stackwright.measure import Measurement
+from stackwright.measure.table import NUMBERS
 
 SAME_RUN_LN = 0.15
 ROUNDING_LN = 5e-4
@@ -178,7 +179,7 @@ def _rate_of_all_chips(row: Measurement, repairs: Counter[str]) -> Measurement:
 def _with(row: Measurement, cells: Mapping[str, str], note: str) -> Measurement:
     """The row with cells replaced and a note on it."""
     notes = "; ".join(n for n in (row.text["notes"], note) if n)
-    numbers = {**row.numbers, **{k: float(v) for k, v in cells.items() if k in row.numbers}}
+    numbers = {**row.numbers, **{k: float(v) for k, v in cells.items() if k in NUMBERS}}
     text = {**row.text, **{k: v for k, v in cells.items() if k in row.text}, "notes": notes}
     return replace(row, text=text, numbers=numbers, raw={**row.raw, **cells, "notes": notes})
 
@@ -272,7 +273,7 @@ def _cold_starts(rows: Sequence[Measurement], facts: Facts) -> dict[str, str]:
     shown: dict[tuple[str, ...], str] = {}
     means = [r for r in rows if r.number("ttft_s") and r.text["ttft_stat"] == "mean" and r.text["date"]]
     for row in means:
-        most = COLD_START_MARGIN * (1.0 + (row.number("concurrency") or math.inf) / (row.number("rounds") or math.inf))
+        most = COLD_START_MARGIN * (1.0 + (row.number("concurrency") or 1.0) / (row.number("rounds") or 1.0))
         for other in medians.get((row.text["date"], *_configuration(row, facts)), []):
             ratio = (row.number("ttft_s") or 0.0) / (other.number("ttft_s") or math.inf)
             if ratio > most and _near(row, other, "tpot_s", SAME_RUN_LN):

@@ -20,7 +20,7 @@ from stackwright.calibration.observations import observe
 from stackwright.errors import InputError
 from stackwright.measure import Measurement
 from stackwright.performance import Constants
-from stackwright.performance.calibration import Calibration
+from stackwright.performance.calibration import Calibration, Seen
 
 Document = dict[str, Any]
 
@@ -115,9 +115,14 @@ def record_document(record: Calibration, data: Dataset, also: Sequence[Measureme
         "steps": record.steps,
         "spreads": record.spreads,
         "rows": record.rows,
-        "seen": [{"chip": c, "network": m, "engine": e, "n": n} for (c, m, e), n in record.seen.items()],
+        "seen": _seen(record.seen),
+        "seen_in_pools": _seen(record.seen_in_pools),
         "row_hashes": sorted(record.row_hashes),
     }
+
+
+def _seen(rows: Mapping[Seen, int]) -> list[Document]:
+    return [{"chip": c, "network": m, "engine": e, "n": n} for (c, m, e), n in rows.items()]
 
 
 def record_text(document: Document) -> str:

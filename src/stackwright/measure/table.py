@@ -22,7 +22,7 @@ _TEXT = (
     "id", "source", "date", "chip", "model", "weight_precision", "kv_precision", "engine", "engine_version", "mode",
     "speculative", "length_dist", "ttft_stat", "tpot_stat", "notes",
 )  # fmt: skip
-_NUMBERS = (
+NUMBERS = (
     "n_chips", "tp", "pp", "ep", "attention_dp", "isl", "osl", "concurrency", "rounds", "request_rate",
     "ttft_s", "tpot_s", "ttft_p95_s", "ttft_p99_s", "tpot_p95_s", "tpot_p99_s",
     "output_tokens_per_s_per_chip", "total_tokens_per_s_per_chip", "watts_per_chip", "joules_per_output_token",
@@ -134,7 +134,7 @@ def _json_rows(text: str, path: Path) -> Iterator[tuple[int, dict[str, str]]]:
 
 def _measurement(path: Path, row: int, cells: Mapping[str, str]) -> Measurement:
     numbers = {}
-    for name in _NUMBERS:
+    for name in NUMBERS:
         cell = cells.get(name, "")
         if cell == "" or cell.lower() == "nan":
             continue

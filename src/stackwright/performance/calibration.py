@@ -10,8 +10,9 @@ fitted in `calibration/`; this room only reads it.
 
 from __future__ import annotations
 
+import datetime as dt
 import functools
-import math
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
@@ -21,7 +22,10 @@ from numpy.typing import NDArray
 
 Array = NDArray[np.float64]
 Shifts = Mapping[str, Mapping[str, Mapping[str, float]]]
+Seen = tuple[str, str, str]
 Support = Literal["pair_seen", "pair_unseen", "model_unseen", "chip_unseen", "unseen"]
+
+_DAYS_PER_YEAR = 365.25
 
 SUPPORTS: tuple[Support, ...] = ("pair_seen", "pair_unseen", "model_unseen", "chip_unseen", "unseen")
 
@@ -48,8 +52,8 @@ class Context:
     @property
     def month(self) -> str:
         """The month of the software, like 2026-03."""
-        year, month = divmod(math.floor(12.0 * self.year + 1e-9), 12)
-        return f"{2026 + year}-{month + 1:02d}"
+        day = dt.date(2026, 1, 1) + dt.timedelta(days=round(_DAYS_PER_YEAR * self.year))
+        return f"{day:%Y-%m}"
 
     def keys(self) -> dict[str, str]:
         """The key of this context at each level."""
@@ -94,7 +98,8 @@ class Factor:
 
 @dataclass(frozen=True)
 class Calibration:
-    """A fitted record. `factors[metric][support]`; `seen` lists (chip, network, engine) with their number of rows.
+    """A fitted record. `factors[metric][support]`; `seen` lists (chip, network, engine) with their number of rows,
+    `seen_in_pools` those of disaggregated rows, which say nothing of an aggregated replica.
 
     `factors["watts"]` is by chip, where its power was measured.
     `steps` holds the changes of a month under `key@2026-03`. `kernel_priors`: shifts are relative to measured
@@ -110,12 +115,13 @@ class Calibration:
     slopes: Shifts
     factors: Mapping[str, Mapping[str, Factor]]
     correlation: float
-    seen: Mapping[tuple[str, str, str], int] = field(default_factory=dict)
+    seen: Mapping[Seen, int] = field(default_factory=dict)
     row_hashes: frozenset[str] = frozenset()
     kernel_priors: bool = False
     steps: Shifts = field(default_factory=dict)
     spreads: Mapping[str, Shifts] = field(default_factory=dict)
     rows: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
+    seen_in_pools: Mapping[Seen, int] = field(default_factory=dict)
 
     @property
     def moved(self) -> frozenset[str]:
@@ -147,21 +153,26 @@ class Calibration:
         return np.array([known[c] for c in contexts])
 
     def _shift(self, context: Context, name: str) -> float:
-        total = 0.0
+        total, now = 0.0, context.month
         for level, key in context.keys().items():
             total += self.shifts.get(level, {}).get(key, {}).get(name, 0.0)
             total += context.year * self.slopes.get(level, {}).get(key, {}).get(name, 0.0)
             for month, row in self._changes.get((level, key), ()):
-                total += row.get(name, 0.0) if month <= context.month else 0.0
+                total += row.get(name, 0.0) if month <= now else 0.0
         return total
+
+    def measured(self, context: Context) -> Mapping[Seen, int]:
+        """Rows by (chip, network, engine) that speak for a context: of aggregated replicas, for pools of both."""
+        return Counter(self.seen) + Counter(self.seen_in_pools) if context.mode else self.seen
 
     def support(self, context: Context) -> Support:
         """How near the measurements are: the same chip and network and engine, or what of it was never seen."""
-        chips, networks, engines = ({k[i] for k in self.seen} for i in range(3))
+        seen = self.measured(context)
+        chips, networks, engines = ({k[i] for k in seen} for i in range(3))
         if context.engine not in engines:
             return "unseen"
         if context.chip in chips and context.network in networks:
-            pairs = {(k[0], k[1]) for k in self.seen}
+            pairs = {(k[0], k[1]) for k in seen}
             return "pair_seen" if (context.chip, context.network) in pairs else "pair_unseen"
         if context.chip in chips:
             return "model_unseen"
@@ -175,17 +186,29 @@ def parse_calibration(raw: Mapping[str, Any]) -> Calibration:
         date=str(raw["date"]),
         data_hash=str(raw["data_hash"]),
         n_rows=int(raw["n_rows"]),
-        shifts=raw["shifts"],
-        slopes=raw["slopes"],
+        shifts=_shifts(raw["shifts"]),
+        slopes=_shifts(raw["slopes"]),
         factors={
             metric: {support: Factor(float(f["low"]), float(f["high"]), int(f["n"])) for support, f in by.items()}
             for metric, by in raw["factors"].items()
         },
         correlation=float(raw["correlation"]),
-        seen={(s["chip"], s["network"], s["engine"]): int(s["n"]) for s in raw["seen"]},
+        seen=_seen(raw["seen"]),
+        seen_in_pools=_seen(raw.get("seen_in_pools", [])),
         row_hashes=frozenset(raw["row_hashes"]),
         kernel_priors=bool(raw.get("kernel_priors", False)),
-        steps=raw.get("steps", {}),
+        steps=_shifts(raw.get("steps", {})),
         spreads=raw.get("spreads", {}),
         rows=raw.get("rows", {}),
     )
+
+
+def _seen(raw: Sequence[Mapping[str, Any]]) -> dict[Seen, int]:
+    return {(s["chip"], s["network"], s["engine"]): int(s["n"]) for s in raw}
+
+
+def _shifts(raw: Mapping[str, Any]) -> Shifts:
+    return {
+        level: {key: {name: float(v) for name, v in row.items()} for key, row in by.items()}
+        for level, by in raw.items()
+    }

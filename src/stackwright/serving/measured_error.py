@@ -56,7 +56,7 @@ def evidence(record: Calibration, context: Context) -> Evidence:
     where = (context.chip, context.network, context.engine)
 
     def count(*same: int) -> int:
-        return sum(n for key, n in record.seen.items() if all(key[i] == where[i] for i in same))
+        return sum(n for key, n in record.measured(context).items() if all(key[i] == where[i] for i in same))
 
     return Evidence(record.support(context), count(0, 1, 2), count(0, 1), count(0), count(1), record.n_rows)
 
