@@ -72,9 +72,7 @@ def calibration_of(
     `facts`: date and data_hash.
     """
     tables = shifts_of(fitted)
-    seen, pooled = (
-        Counter((c.chip, c.network, c.engine) for c in contexts if bool(c.mode) is m) for m in (False, True)
-    )
+    alone, pooled = ([c for c in contexts if bool(c.mode) is mode] for mode in (False, True))
     return Calibration(
         version=1,
         date=(facts or {}).get("date", ""),
