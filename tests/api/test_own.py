@@ -133,6 +133,22 @@ def test_refusals(table: Any, rows: list[str], said: str) -> None:
     assert said in str(refused.value)
 
 
+def test_where_and_when_points_were_measured_does_not_count(table: Any, tmp_path: Path) -> None:
+    """The point that was measured is predicted as measured, whatever benchmark and day its row names."""
+    plain = slower(1.4)
+    dated = tmp_path / "dated.csv"
+    dated.write_text(f"{HEADER},source,date\n{plain},InferenceX,2025-11-03\n")
+    a, b = point(own=table(plain)), point(own=dated)
+    assert value(a, "ttft_mean_s") == pytest.approx(value(b, "ttft_mean_s"))
+
+
+def test_pools_say_nothing_of_a_replica(table: Any, tmp_path: Path) -> None:
+    pools = tmp_path / "pools.csv"
+    pools.write_text(f"{HEADER},mode,prefill_workers,decode_workers\n{slower(1.4)},disaggregated,1,1\n")
+    with pytest.raises(InputError, match="aggregated replicas"):
+        point(own=pools)
+
+
 def test_a_plan_is_corrected_where_it_was_measured(table: Any) -> None:
     small: dict[str, Any] = {"chips": ("h100-sxm", "l40s"), "clouds": ("aws",), "engines": ("vllm",), "per": "chip"}
     small["precisions"] = ("bf16",)

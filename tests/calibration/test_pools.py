@@ -9,8 +9,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from stackwright import api
 from stackwright.calibration import PointPrediction, Refusal, predict_points
-from stackwright.calibration.calibrate import contexts_of
+from stackwright.calibration.calibrate import calibration_of, contexts_of, fit_rows, predict_rows
 from stackwright.calibration.crossval import cross_validate_pools
 from stackwright.calibration.dataset import Dataset, dataset
 from stackwright.calibration.gate import gate
@@ -19,8 +20,11 @@ from stackwright.calibration.points import resolve_point
 from stackwright.calibration.record import PoolData, make_calibration, pool_validations, record_document, record_text
 from stackwright.calibration.sets import set_of
 from stackwright.catalog import load_catalog
+from stackwright.errors import InputError
 from stackwright.measure import Measurement, read_measurements
+from stackwright.measure.importers import as_csv
 from stackwright.measure.importers.cells import row
+from stackwright.performance.calibration import Context
 from stackwright.performance.constants import load_constants, prior_constants
 from stackwright.performance.pools import DISAGGREGATED, Pools
 from stackwright.serving.measured_error import has_factors
@@ -87,6 +91,34 @@ def test_speculation_speeds_the_decode_pool_up():
     assert isinstance(plain, PointPrediction)
     assert isinstance(drafting, PointPrediction)
     assert drafting.metrics["tpot_mean_s"][0] < 0.8 * plain.metrics["tpot_mean_s"][0]
+
+
+@pytest.mark.parametrize("cell", ["nan", "inf", "1.5", "two"])
+def test_workers_are_whole_numbers(cell: str):
+    refused = answer(pools(prefill_workers=cell))
+    assert isinstance(refused, Refusal)
+    assert "prefill_workers" in refused.reason
+
+
+def test_pools_speak_for_pools_only():
+    where = Context("sglang", "NVIDIA", "blackwell", "b200-hgx", "fp8", "net")
+    record = calibration_of(None, [replace(where, mode=DISAGGREGATED)])
+    assert record.support(where) == "unseen"
+    assert record.support(replace(where, mode=DISAGGREGATED)) == "pair_seen"
+    assert not record.networks
+
+
+def test_a_fit_on_no_row_moves_nothing():
+    o = observe([resolve_point(m, CATALOG, {}) for m in made_up()], prior_constants())
+    fitted = fit_rows(o, prior_constants(), np.array([], dtype=int))
+    np.testing.assert_allclose(predict_rows(o, fitted, np.arange(len(o.points))), o.predict(o.prior))
+
+
+def test_pools_alone_cannot_be_fitted(tmp_path: Path):
+    path = tmp_path / "pools.csv"
+    path.write_text(as_csv([pools(), pools(id="b", chip="h200-sxm", weight_precision="fp8", tpot_s=0.02)]))
+    with pytest.raises(InputError, match="no row is left to fit"):
+        api.calibrate(path, tmp_path / "r.json")
 
 
 def test_both_kinds_of_rows_in_one_table():

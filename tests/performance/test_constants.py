@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from dataclasses import replace
 
 import numpy as np
@@ -70,6 +71,20 @@ def test_a_slope_counts_per_year(tmp_path):
     constants = replace(load_constants(written(tmp_path)), calibration=record)
     theta = constants.theta([context(), context(year=0.5)])
     np.testing.assert_allclose(theta["speed"], [[np.exp(0.1)], [np.exp(-0.1)]])
+
+
+def test_changes_count_from_their_month_on(tmp_path):
+    record = replace(shifted({"all": {"": {"speed": 0.1}}}), steps={"engine": {"a@2026-03": {"speed": -0.3}}})
+    constants = replace(load_constants(written(tmp_path)), calibration=record)
+    days = [(date - dt.date(2026, 1, 1)).days / 365.25 for date in (dt.date(2026, 2, 28), dt.date(2026, 3, 1))]
+    theta = constants.theta([context(year=days[0]), context(year=days[1]), context("b", year=days[1])])
+    np.testing.assert_allclose(theta["speed"], np.exp([[0.1], [-0.2], [0.1]]))
+
+
+@pytest.mark.parametrize("day", ["2025-12-01", "2026-02-28", "2026-04-01", "2027-01-01"])
+def test_the_month_is_that_of_the_calendar(day):
+    year = (dt.date.fromisoformat(day) - dt.date(2026, 1, 1)).days / 365.25
+    assert context(year=year).month == day[:7]
 
 
 def test_without_calibration_a_constant_is_one_number(tmp_path):

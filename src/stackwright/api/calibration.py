@@ -20,6 +20,7 @@ from stackwright.calibration.energy import (
 from stackwright.calibration.groups import How
 from stackwright.calibration.points import Refusal
 from stackwright.calibration.record import (
+    NOTHING,
     PoolData,
     cross_validations,
     make_calibration,
@@ -61,6 +62,8 @@ def calibrate(
     target = Path(out) if out is not None else None
     if target is not None and not target.parent.is_dir():
         raise InputError(f"{target}: no such folder")
+    if not data.strict.any():
+        raise InputError(NOTHING)
     found = cross_validations(data, constants, hows, progress)
     split = dataset(rows, known, constants, mode=DISAGGREGATED)
     pools = PoolData(split, pool_validations(data, split, constants, hows, progress) if split.points else {})

@@ -60,7 +60,7 @@ def _table(answers: Sequence[PointPrediction | Refusal]) -> str:
             cells["refused"] = answer.reason
         else:
             for m in _PREDICTED:
-                for end, value in zip(("", "_low", "_high"), answer.metrics[m], strict=True):
+                for end, value in zip(("", "_low", "_high"), answer.metrics.get(m, ()), strict=False):
                     cells[f"predicted_{m}{end}"] = f"{value:.6g}"
         writer.writerow(cells)
     return text.getvalue()

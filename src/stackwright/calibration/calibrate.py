@@ -10,8 +10,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from stackwright.calibration.fit import Fit, Problem, fit
-from stackwright.calibration.levels import LEVELS, POOL_LEVELS, Course, Groups, Level, groups
+from stackwright.calibration.fit import NO_FIT, Fit, Problem, fit
+from stackwright.calibration.levels import LEVELS, NO_GROUPS, POOL_LEVELS, Course, Groups, Level, groups
 from stackwright.calibration.observations import Observations
 from stackwright.performance import Constants
 from stackwright.performance.calibration import Calibration, Context, Factor, Seen
@@ -46,9 +46,12 @@ def contexts_of(o: Observations) -> list[Context]:
 def fit_rows(o: Observations, constants: Constants, rows: Rows | None = None, base: Fitted | None = None) -> Fitted:
     """Fit on `rows` (all if None); the others are not looked at.
 
-    With a `base` only what disaggregated pools do differently is fitted (`POOL_LEVELS`), on top of it.
+    With a `base` only what disaggregated pools do differently is fitted (`POOL_LEVELS`), on top of it. No row moves
+    nothing.
     """
     chosen = np.arange(len(o.points)) if rows is None else rows
+    if not len(chosen):
+        return Fitted(NO_GROUPS, NO_FIT, (), base.networks if base else frozenset(), base)
     part = o.take(chosen)
     sd = np.array([constants.sd(name) for name in o.constants])
     contexts = contexts_of(part)

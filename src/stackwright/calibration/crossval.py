@@ -18,6 +18,7 @@ from stackwright.calibration.groups import How, folds
 from stackwright.calibration.observations import METRICS, Observations, observe
 from stackwright.calibration.points import Point
 from stackwright.calibration.score import measured
+from stackwright.errors import InputError
 from stackwright.performance import Constants
 from stackwright.performance.calibration import Calibration, Context, Support
 
@@ -58,10 +59,10 @@ def cross_validate(
 
     `progress(how, done, of)` is called after each fold.
     """
-    o = observe(data.points, constants)
     keys = data.groups(how)
     n_folds = FOLDS if how in ("pair", "random") else len(set(keys))
     fold = np.array(folds(keys, n_folds, seed))
+    o = observe(data.points, constants)
     contexts = contexts_of(o)
     predicted = np.full((len(METRICS), len(keys)), np.nan)
     supports: list[Support] = ["unseen"] * len(keys)
@@ -89,6 +90,8 @@ def cross_validate_pools(
 
     Neither stage has seen the group of a row that is predicted (a group of operating points has no aggregated rows).
     """
+    if not data.points:
+        raise InputError("no aggregated row to fit: what pools do differently is fitted on top of aggregated rows")
     o, base = observe(pools.points, constants), observe(data.points, constants)
     keys, base_keys = pools.groups(how), data.groups(how)
     n_folds = FOLDS if how in ("pair", "random") else len(set(keys))

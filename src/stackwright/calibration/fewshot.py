@@ -10,7 +10,7 @@ So no point moves nothing, one point moves its neighbourhood, and many points ar
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,6 +28,7 @@ from stackwright.performance import Constants, candidates
 from stackwright.performance.calibration import Factor
 from stackwright.performance.candidates import context_of
 from stackwright.performance.own_points import Cell, Learnt, OwnPoints, cell_of, likeness
+from stackwright.performance.pools import DISAGGREGATED
 from stackwright.serving.intervals import Z
 from stackwright.serving.own_correction import places, shrunk
 from stackwright.serving.traffic import stacked_traffic
@@ -79,10 +80,13 @@ def learn(where: Array, residual: Array, sd: float, noise: float) -> Learnt | No
 def own_points(rows: Sequence[Measurement], catalog: Catalog, constants: Constants) -> OwnAnswer:
     """What measured rows say on top of `constants`, cell by cell.
 
-    What the record misses without them is read off its own intervals, measured or of the constants' stated spread.
+    What the record misses without them is read off its own intervals, measured or of the constants' stated spread. Rows
+    are compared with what is predicted for a service of one's own today: no benchmark's habits, the engine's own date.
     """
-    answers = predict_points(rows, catalog, constants)
-    refused = [a for a in answers if isinstance(a, Refusal)]
+    pools = [m for m in rows if m.text["mode"] == DISAGGREGATED]
+    answers = predict_points([_as_asked(m) for m in rows if m not in pools], catalog, constants)
+    refused = [Refusal(m, "disaggregated: own points correct aggregated replicas") for m in pools]
+    refused += [a for a in answers if isinstance(a, Refusal)]
     models: dict[str, Model] = {}
     cells: dict[Cell, list[tuple[Point, Mapping[str, tuple[float, float]]]]] = {}
     for answer in (a for a in answers if isinstance(a, PointPrediction)):
@@ -104,6 +108,11 @@ def own_points(rows: Sequence[Measurement], catalog: Catalog, constants: Constan
                 metrics[metric] = one
         learnt[cell] = OwnPoints(len(members), metrics)
     return OwnAnswer(learnt, tuple(refused))
+
+
+def _as_asked(m: Measurement) -> Measurement:
+    """The row without where and when it was measured."""
+    return replace(m, text={**m.text, "source": "", "date": "", "engine_version": ""})
 
 
 def points_places(points: Sequence[Point], constants: Constants) -> Array:

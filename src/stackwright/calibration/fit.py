@@ -64,6 +64,10 @@ class Fit:
     evaluations: int
 
 
+NO_FIT = Fit(np.zeros((0, 0)), np.zeros((0, 0)), 0.0, 0, 0)
+"""What no row teaches."""
+
+
 def fit(problem: Problem, design: Design, iterations: int = 20, tolerance: float = 5e-4) -> Fit:
     """The shifts that minimise the penalised robust cost; deterministic."""
     free = design.sd > 0.0

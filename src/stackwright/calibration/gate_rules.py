@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -134,7 +135,7 @@ def _layout(row: Measurement, _: Facts) -> str | None:
         return f"tp {tp:g} x attention_dp {dp or 1:g} x pp {pp or 1:g} is not {n:g} chips"
     if n and ep and ep > n:
         return f"{ep:g} expert ranks on {n:g} chips"
-    moe_tp = float(row.raw.get("moe_tp") or 0) or None
+    moe_tp = _cell(row, "moe_tp") or None
     if tp and moe_tp and moe_tp * (ep or 1.0) not in (1.0, group):
         return f"tp x dp = {group:g} is not moe_tp x moe_ep = {moe_tp:g} x {ep or 1:g}"
     return None
@@ -241,11 +242,20 @@ def _standstill(row: Measurement, _: Facts) -> str | None:
     return f"{ratio:.2g} x the output that users and latencies give: it stood still, or a figure is of something else"
 
 
+def _cell(row: Measurement, name: str) -> float:
+    """A number of an optional column, 0 where it is blank or none."""
+    try:
+        found = float(row.raw.get(name) or 0)
+    except ValueError:
+        return 0.0
+    return found if math.isfinite(found) else 0.0
+
+
 def _pools(row: Measurement, _: Facts) -> str | None:
     """The prefill and decode workers of a disaggregated row have to be stated and to add up to its chips."""
     if row.text["mode"] != "disaggregated":
         return None
-    parts = {name: float(row.raw.get(name) or 0) for name in POOLS}
+    parts = {name: _cell(row, name) for name in POOLS}
     if not parts["prefill_workers"] or not parts["decode_workers"]:
         return "numbers of prefill and decode workers are not stated"
     total = sum(parts[f"{p}_workers"] * parts[f"{p}_tp"] * (parts[f"{p}_attention_dp"] or 1) for p in _POOL_NAMES)

@@ -143,3 +143,7 @@ def groups(
         for g, value in members[context].items():
             x[i, g] = value
     return found
+
+
+NO_GROUPS = Groups((), (), {}, Design(np.zeros((0, 0)), np.zeros((0, 0)), ()))
+"""What no row belongs to."""

@@ -149,7 +149,10 @@ def row_year(row: Measurement) -> float | None:
     stated = _DATE.search(row.text["date"])
     if stated:
         year, month, day = (int(part) if part else None for part in stated.groups())
-        return years_since_2026(dt.date(year or 2026, month or 7, day or (15 if month else 1)))
+        try:
+            return years_since_2026(dt.date(year or 2026, month or 7, day or (15 if month else 1)))
+        except ValueError:
+            raise InputError(f"date = {row.text['date']!r} is not a day") from None
     known = engine_releases().get(row.text["engine"], {})
     found = max((v for v in known if row.text["engine_version"].startswith(v)), key=len, default=None)
     return years_since_2026(known[found]) if found else None
@@ -186,7 +189,7 @@ def _pools(row: Measurement, model: Model, engine: Engine, family: str) -> Pools
             number = float(cell or 1)
         except ValueError:
             raise InputError(f"{name} = {cell!r} is not a number") from None
-        if number != int(number) or (not cell and name.endswith("_workers")):
+        if not number.is_integer() or (not cell and name.endswith("_workers")):
             raise InputError(f"{name} is {cell or 'not stated'}: a whole number is needed")
         sizes[name] = int(number)
 

@@ -23,6 +23,7 @@ from stackwright.performance import Constants
 from stackwright.performance.calibration import Calibration, Seen
 
 Document = dict[str, Any]
+NOTHING = "no row is left to fit: every row was refused or is in doubt (docs/gate.md says why)"
 
 
 @dataclass(frozen=True)
@@ -47,7 +48,7 @@ def make_calibration(
     """
     rows = np.nonzero(data.strict)[0]
     if not len(rows):
-        raise InputError("no row is left to fit: every row was refused or is in doubt (docs/gate.md says why)")
+        raise InputError(NOTHING)
     o = observe(data.points, constants)
     fitted = fit_rows(o, constants, rows)
     every = contexts_of(o)

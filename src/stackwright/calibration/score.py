@@ -75,7 +75,7 @@ def _pair(metric: str, p: PointPrediction) -> Pair | None:
     true = measured(p.measurement, metric)
     if true is None or (metric == "tpot" and (p.measurement.number("osl") or 0) < 2):
         return None
-    value, low, high = p.metrics[predicted_name(p.measurement, metric)]
+    value, low, high = p.metrics.get(predicted_name(p.measurement, metric), (math.nan, math.nan, math.nan))
     return (true, value, low, high) if math.isfinite(value) else None
 
 
