@@ -73,6 +73,12 @@ def test_a_slope_counts_per_year(tmp_path):
     np.testing.assert_allclose(theta["speed"], [[np.exp(0.1)], [np.exp(-0.1)]])
 
 
+def test_a_pair_measured_with_another_engine_was_not_measured_together():
+    record = replace(shifted({}), seen={("c", "n", "a"): 1, ("c", "m", "b"): 1})
+    assert record.support(context("a", network="n")) == "pair_seen"
+    assert record.support(context("b", network="n")) == "pair_unseen"
+
+
 def test_changes_count_from_their_month_on(tmp_path):
     record = replace(shifted({"all": {"": {"speed": 0.1}}}), steps={"engine": {"a@2026-03": {"speed": -0.3}}})
     constants = replace(load_constants(written(tmp_path)), calibration=record)

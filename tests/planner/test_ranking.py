@@ -25,7 +25,7 @@ def minimised(p: Plan, objective: str) -> float:
 
 @pytest.mark.parametrize("objective", OBJECTIVES)
 def test_what_keeps_the_promise_comes_first_in_order_of_what_is_minimised(objective: str) -> None:
-    plans = ask(objective=objective, per="stack", top=1000, rate=20.0, ttft=0.15, tpot=0.012).plans
+    plans = ask(objective=objective, per="stack", top=1000, rate=20.0, ttft=0.3, tpot=0.015).plans
     keeps = [p.meets_slo for p in plans]
     assert any(keeps)
     assert not all(keeps)

@@ -170,7 +170,7 @@ def test_a_new_chip_is_one_file_and_its_price_another(tmp_path: Path) -> None:
     chip["memory"]["bandwidth_bytes_per_s"] *= 2
     (tmp_path / "chips").mkdir()
     (tmp_path / "chips" / "acme-1.yaml").write_text(yaml.safe_dump(chip))
-    question = {**SMALL, "chips": ("h100-sxm", "acme-1"), "clouds": ()}
+    question = {**SMALL, "chips": ("h100-sxm", "acme-1"), "clouds": (), "ttft": 20.0, "tpot": 0.5}
     answer = api.plan(MODEL, catalog=api.catalog_with(tmp_path), **question)
     assert [p.stack.chip.id for p in answer.unpriced] == ["acme-1"]
     assert {p.stack.chip.id for p in answer.plans} == {"h100-sxm"}

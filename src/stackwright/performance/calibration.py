@@ -166,14 +166,19 @@ class Calibration:
         return Counter(self.seen) + Counter(self.seen_in_pools) if context.mode else self.seen
 
     def support(self, context: Context) -> Support:
-        """How near the measurements are: the same chip and network and engine, or what of it was never seen."""
+        """How near the measurements are: the same chip and network and engine, or what of it was never seen.
+
+        An aggregated pair that was measured with other engines only counts as not measured together; of pools, which
+        are few, rows of any engine count.
+        """
         seen = self.measured(context)
         chips, networks, engines = ({k[i] for k in seen} for i in range(3))
         if context.engine not in engines:
             return "unseen"
         if context.chip in chips and context.network in networks:
-            pairs = {(k[0], k[1]) for k in seen}
-            return "pair_seen" if (context.chip, context.network) in pairs else "pair_unseen"
+            size = 2 if context.mode else 3
+            where = (context.chip, context.network, context.engine)[:size]
+            return "pair_seen" if where in {key[:size] for key in seen} else "pair_unseen"
         if context.chip in chips:
             return "model_unseen"
         return "chip_unseen" if context.network in networks else "unseen"

@@ -20,7 +20,7 @@ Array = NDArray[np.float64]
 
 WORDS: Mapping[Support, str] = {
     "pair_seen": "this model on this chip was measured",
-    "pair_unseen": "model and chip were measured, but not together",
+    "pair_unseen": "model and chip were measured, but not together, or with another engine only",
     "model_unseen": "no measurement of this model",
     "chip_unseen": "no measurement of this chip",
     "unseen": "no measurement of this model, chip or engine",
