@@ -24,7 +24,7 @@ from stackwright.calibration.crossval import DEFAULT, OutOfFold
 from stackwright.calibration.dataset import Dataset, dataset
 from stackwright.calibration.energy import SPLITS, describe, energy_scores, power_points
 from stackwright.calibration.fewshot import OwnScore, with_own_points
-from stackwright.calibration.groups import How, same_run
+from stackwright.calibration.groups import How, data_hash, same_run
 from stackwright.calibration.observations import METRICS
 from stackwright.calibration.record import cross_validations, newest, pool_validations, sources
 from stackwright.calibration.score import score_of
@@ -194,11 +194,18 @@ def peer(b: Board) -> Document | None:
     return found
 
 
+def record_of(data: Dataset, pools: Dataset) -> Document:
+    """The rows of the record that `make calibrate` writes from the same data."""
+    rows = [*data.strict_rows, *pools.strict_rows]
+    return {"data_hash": data_hash(rows), "n_rows": len(rows)}
+
+
 def summary(b: Board) -> Document:
     """Everything in figures: docs/scoreboard/summary.json."""
     return {
         "date": newest(b.data.strict_rows),
         "data_hash": b.data.data_hash,
+        "record": record_of(b.data, b.pools),
         "constants_hash": constants_hash(),
         "strict_rows": int(b.data.strict.sum()),
         "rows": len(b.data.points),
