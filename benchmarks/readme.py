@@ -66,11 +66,13 @@ def scoreboard_block() -> str | None:
     path = SCOREBOARD / "summary.json"
     if not path.exists():
         return None
-    peer = json.loads(path.read_text())["peer"]["strict"]
+    every = json.loads(path.read_text())["peer"]
+    peer, pools = every["strict"], every["disaggregated"]["strict"]
     rows = ["| same measured rows | TPOT error | TTFT error |", "|---|---|---|"]
-    for name, found in peer.items():
-        if name != "n":
-            rows.append(f"| {name} | {_error(found['tpot'])} | {_error(found['ttft'])} |")
+    for part, words in ((peer, ""), (pools, f" (disaggregated, {pools['n']} points)")):
+        for name, found in part.items():
+            if name != "n":
+                rows.append(f"| {name}{words} | {_error(found['tpot'])} | {_error(found['ttft'])} |")
     targets = (SCOREBOARD / "targets.md").read_text().strip()
     head = f"Mean / median absolute % error on {peer['n']} operating points; ours is out of fold (not fitted to them)."
     return "\n".join([head, "", *rows, "", "All sets and targets (mean / median, out of fold):", "", targets])

@@ -11,6 +11,7 @@ import json
 import math
 import sys
 from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
@@ -151,47 +152,54 @@ def peer(b: Board) -> Document | None:
     """NVIDIA's tool on the rows of its sample that are in the scoreboard too; ours out of fold on the same rows."""
     if not PEER.is_file():
         return None
-    place = {same_run(p.measurement): i for i, p in enumerate(b.data.points)}
-    pair, model = b.found["pair"], b.found["model"]
+    lines = list(csv.DictReader(PEER.open(newline="")))
+    ours = {"unseen pair": b.found["pair"], "unseen model": b.found["model"]}
+    pools = {"unseen pair": b.pools_found["pair"]}
+    return {
+        **compared([x for x in lines if x["part"] in ("agg", "aggregated")], b.data, b.silicon, ours),
+        "disaggregated": compared([x for x in lines if x["part"] == "disagg"], b.pools, b.silicon, pools),
+    }
+
+
+def compared(
+    lines: Sequence[Mapping[str, str]], data: Dataset, silicon: Sequence[Measurement], found: Mapping[str, OutOfFold]
+) -> Document:
+    """Errors of the peer's answers `lines` and of ours `found` (by split) on the rows of `data` that both have."""
+    place = {same_run(p.measurement): i for i, p in enumerate(data.points)}
     ours: dict[str, list[int]] = {"strict": [], "all": []}
     theirs: dict[str, list[tuple[float, float]]] = {"strict": [], "all": []}
-    counts: Counter[str] = Counter()
-    for line in csv.DictReader(PEER.open(newline="")):
-        if line["part"] not in ("agg", "aggregated"):
-            counts["disaggregated"] += 1
-            continue
-        counts["asked"] += 1
-        i = place.get(same_run(b.silicon[int(line["row"])]))
+    counts: Counter[str] = Counter(asked=len(lines))
+    for line in lines:
+        row = silicon[int(line["row"])]
+        i = place.get(same_run(row))
         if i is None:
             counts["not in the scoreboard (gate, or not covered)"] += 1
             continue
         if line["failure"] or not line["tpot_ms"]:
             counts["failed, of rows in the scoreboard"] += 1
             continue
-        row = b.silicon[int(line["row"])]
         ratio = (
             float(line["tpot_ms"]) / 1e3 / (row.number("tpot_s") or math.nan),
             float(line["ttft_ms"]) / 1e3 / (row.number("ttft_s") or math.nan),
         )
-        for name in ("all", *(["strict"] if b.data.strict[i] else [])):
+        for name in ("all", *(["strict"] if data.strict[i] else [])):
             ours[name].append(i)
             theirs[name].append(ratio)
-    found: Document = {"counts": dict(counts)}
+    result: Document = {"counts": dict(counts)}
     for name, index in ours.items():
-        rows: Document = {"n": len(index)}
-        for who, by in (
-            ("aiconfigurator 0.12.0", np.array(theirs[name]).reshape(-1, 2).T),
-            ("Stackwright, unseen pair", np.exp(-pair.residual[[1, 0]][:, index])),
-            ("Stackwright, unseen model", np.exp(-model.residual[[1, 0]][:, index])),
-        ):
-            scores = [score_of(v) for v in by]
-            rows[who] = {
-                metric: {"mape_pct": round(s.mape_pct, 2), "median_ape_pct": round(s.median_ape_pct, 2)}
-                for metric, s in zip(("tpot", "ttft"), scores, strict=True)
-                if s is not None
-            }
-        found[name] = rows
-    return found
+        by = {"aiconfigurator 0.12.0": np.array(theirs[name]).reshape(-1, 2).T}
+        by |= {f"Stackwright, {split}": np.exp(-x.residual[[1, 0]][:, index]) for split, x in found.items()}
+        result[name] = {"n": len(index), **{who: _tpot_ttft(ratios) for who, ratios in by.items()}}
+    return result
+
+
+def _tpot_ttft(ratios: Array) -> Document:
+    scores = zip(("tpot", "ttft"), map(score_of, ratios), strict=True)
+    return {
+        metric: {"mape_pct": round(s.mape_pct, 2), "median_ape_pct": round(s.median_ape_pct, 2)}
+        for metric, s in scores
+        if s is not None
+    }
 
 
 def record_of(data: Dataset, pools: Dataset) -> Document:
@@ -425,17 +433,30 @@ def _peer_lines(found: Document | None) -> list[str]:
     lines = [
         "## NVIDIA's aiconfigurator on the same rows",
         "",
-        "Its answers to the fixed sample of `benchmarks/peers` (settings there), rows that are aggregated and in this "
-        f"scoreboard. Counts: {', '.join(f'{n} {k}' for k, n in found['counts'].items())}. It is not fitted to "
-        "end-to-end rows; ours is, hence only held-out figures of ours.",
+        "Its answers to the fixed sample of `benchmarks/peers` (settings there), rows that are in this scoreboard. It "
+        "is not fitted to end-to-end rows; ours is, hence only held-out figures of ours.",
         "",
-        "| | strict rows: TPOT | TTFT | all rows: TPOT | TTFT |",
-        "|---|---|---|---|---|",
+        f"Aggregated: {_counts(found)}.",
+        "",
+        *_peer_table(found),
+        "",
     ]
+    pools = found["disaggregated"]
+    if pools["all"]["n"]:
+        lines += [f"Disaggregated: {_counts(pools)}.", "", *_peer_table(pools), ""]
+    return lines
+
+
+def _counts(found: Document) -> str:
+    return ", ".join(f"{n} {k}" for k, n in found["counts"].items())
+
+
+def _peer_table(found: Document) -> list[str]:
+    lines = ["| | strict rows: TPOT | TTFT | all rows: TPOT | TTFT |", "|---|---|---|---|---|"]
     for who in [k for k in found["all"] if k != "n"]:
         cells = [_pair(found[part].get(who, {}).get(m)) for part in ("strict", "all") for m in ("tpot", "ttft")]
         lines.append(f"| {who} | {' | '.join(cells)} |")
-    return [*lines, f"| n | {found['strict']['n']} | | {found['all']['n']} | |", ""]
+    return [*lines, f"| n | {found['strict']['n']} | | {found['all']['n']} | |"]
 
 
 def _groups(b: Board) -> list[tuple[tuple[str, str, str], list[int]]]:

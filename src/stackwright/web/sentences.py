@@ -176,7 +176,7 @@ def promise_rule(document: Document) -> str:
     """When a plan counts as keeping the promise."""
     return (
         f"A plan keeps the promise when the probability of {promise(document) or 'its latency'} is at least "
-        f"{percent(CONFIDENT)}, given the spread of the model's constants."
+        f"{percent(CONFIDENT)}, given the interval of the prediction."
     )
 
 
