@@ -224,6 +224,16 @@ def test_what_is_not_stated_keeps_a_row_out_of_the_strict_set(m: Measurement, ru
     assert doubt(m) == rule
 
 
+def test_a_repaired_row_keeps_the_hash_it_was_published_with():
+    """Or a record would not know its own rows again."""
+    printed = pools(speculative="none", output_tokens_per_s_per_chip=800.0, total_tokens_per_s_per_chip=800.0)
+    doubled = experts(ep=1, notes="MoE models use attention DP (enable_attention_dp) + EP")
+    for raw in (printed, doubled):
+        found = gate([raw], CATALOG)
+        assert found.repairs
+        assert row_hash(found.kept[0]) == row_hash(raw)
+
+
 def test_ranks_that_only_notes_state_are_put_where_they_belong():
     """Notes of the table of TensorRT-LLM 1.0; a dense model of the same table keeps its tensor parallelism."""
     notes = "MoE models use attention DP (enable_attention_dp) + EP"

@@ -17,8 +17,9 @@ from stackwright.measure import Measurement
 
 How = Literal["pair", "model", "chip", "random"]
 HOW: tuple[How, ...] = ("pair", "model", "chip", "random")
+_OUTPUT_RATE = "output_tokens_per_s_per_chip"
 _METRICS = (
-    "ttft_s", "tpot_s", "output_tokens_per_s_per_chip", "total_tokens_per_s_per_chip", "joules_per_output_token",
+    "ttft_s", "tpot_s", _OUTPUT_RATE, "total_tokens_per_s_per_chip", "joules_per_output_token",
 )  # fmt: skip
 _LAYOUT = ("n_chips", "tp", "pp", "ep", "attention_dp")
 POOLS = tuple(f"{pool}_{part}" for pool in ("prefill", "decode") for part in ("workers", "tp", "ep", "attention_dp"))
@@ -95,10 +96,12 @@ def row_hash(row: Measurement) -> str:
     """A hash of what was run and what came out, the same for the row as published and as the gate repairs it.
 
     Covers chip, model, engine, mode, lengths, load and the measured figures to 6 digits; not the layout, flags,
-    id, source, date or notes.
+    id, source, date or notes, nor the output rate of disaggregated rows, which sources print per chip of other pools.
     """
     parts = [row.text[name].lower() for name in ("chip", "model", "engine", "mode", "ttft_stat", "tpot_stat")]
-    parts += [figure(row, name) for name in ("isl", "osl", "concurrency", "request_rate", *_METRICS)]
+    parts += [figure(row, name) for name in ("isl", "osl", "concurrency", "request_rate")]
+    pools = row.text["mode"] == "disaggregated"
+    parts += ["" if pools and name == _OUTPUT_RATE else figure(row, name) for name in _METRICS]
     return hashlib.sha256("|".join(parts).encode()).hexdigest()[:16]
 
 
