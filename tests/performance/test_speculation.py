@@ -148,3 +148,10 @@ def test_what_cannot_be_is_refused(s: Speculation, said: str) -> None:
 def test_modules_are_read_from_the_config(key: str) -> None:
     assert model({**facts.DEEPSEEK_V3, "num_nextn_predict_layers": 0, key: 2}).prediction_modules == 2
     check_speculation(Speculation("mtp", 2, 3.0), V3)
+
+
+def test_a_stated_time_of_the_draft_leaves_its_memory() -> None:
+    """How long a pass takes says nothing of where the layer's weights are."""
+    by_layer, by_share = drafting(Speculation("mtp", 2, 2.0)), drafting(Speculation("mtp", 2, 2.0, draft_cost=0.0))
+    assert memory_budget(by_share).weights.item() == memory_budget(by_layer).weights.item()
+    assert memory_budget(by_layer).weights.item() > memory_budget(drafting(None)).weights.item()

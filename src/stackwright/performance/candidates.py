@@ -62,7 +62,7 @@ class Candidates:
 
     `model` is the one model of all, or several stacked row by row (`llm.stack`). `draft_tokens` are 0 without
     speculation, `stated_acceptance` NaN where the constant `draft_acceptance` gives the acceptance; `draft_layers`
-    (layers that the draft adds) and `draft_cost` say what a draft pass takes (`performance.draft`).
+    (layers that the draft adds) and `draft_cost` (NaN: not stated) say what a draft pass takes (`performance.draft`).
     """
 
     model: Model
@@ -182,8 +182,8 @@ def candidates(model: Model | Sequence[Model], entries: Sequence[Candidate], con
         chunked=np.array([[r.engine.scheduler.policy == "chunked"] for r in rows]),
         draft_tokens=drafting(lambda s: s.draft_tokens, 0.0),
         stated_acceptance=drafting(lambda s: s.acceptance_length, np.nan),
-        draft_layers=drafting(lambda s: float(s.own_layer and s.draft_cost is None), 0.0),
-        draft_cost=drafting(lambda s: s.draft_cost, 0.0),
+        draft_layers=drafting(lambda s: float(s.own_layer), 0.0),
+        draft_cost=drafting(lambda s: s.draft_cost, np.nan),
         theta=constants.theta(contexts, _kernel_priors(models, rows, contexts, constants)),
         contexts=tuple(contexts),
         constants=constants,

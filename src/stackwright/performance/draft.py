@@ -22,15 +22,17 @@ def with_draft(c: Candidates, step: StepTime, plain: StepTime, passes: Array, he
     """
     inside = [p for p in plain.parts if p.name not in _ONCE]
     ends = [p for p in plain.parts if head and p.name == "output head"]
-    share = c.draft_layers / c.model.layers
+    stated = ~np.isnan(c.draft_cost)
+    own_layers, cost = np.where(stated, 0.0, c.draft_layers), np.where(stated, c.draft_cost, 0.0)
+    share = own_layers / c.model.layers
 
     def spent(what: str) -> Array:
         layers, once = (sum(np.asarray(getattr(p, what)) for p in parts) for parts in (inside, ends))
         whole = sum(np.asarray(getattr(p, what)) for p in plain.parts)
-        each: Array = share * layers + c.draft_layers * once + c.draft_cost * whole
+        each: Array = share * layers + own_layers * once + cost * whole
         return passes * each
 
     host = passes * c.theta["draft_overhead_s"] if head else 0.0 * passes
     drafted = Part("draft", spent("seconds") + host, *(spent(w) for w in ("memory_s", "compute_s", "n_bytes", "flops")))
-    fixed = passes * (share + c.draft_cost) * plain.fixed_s + host
+    fixed = passes * (share + cost) * plain.fixed_s + host
     return StepTime(step.seconds + drafted.seconds, (*step.parts, drafted), step.fixed_s + fixed)
