@@ -120,26 +120,29 @@ def spreads_of(fitted: Fitted | None) -> Mapping[str, Table]:
 def rows_of(fitted: Fitted | None) -> Mapping[str, Mapping[str, int]]:
     """Number of fitted rows by level and key."""
     found: dict[str, dict[str, int]] = {}
-    stage = fitted
-    while stage is not None:
+    for stage in _stages(fitted):
         counts = (stage.groups.design.x != 0.0).sum(axis=0)
         for (level, key), n in zip(stage.groups.names, counts, strict=True):
             if level.course == "constant":
                 found.setdefault(level.name, {})[key] = int(n)
-        stage = stage.base
     return found
+
+
+def _stages(fitted: Fitted | None) -> Iterator[Fitted]:
+    """A fit, and those below it."""
+    while fitted is not None:
+        yield fitted
+        fitted = fitted.base
 
 
 def _kept(fitted: Fitted | None) -> Iterator[tuple[Level, str, str, float, float]]:
     """Level, key, constant, shift and its spread, of every stage, where the shift is not small."""
-    stage = fitted
-    while stage is not None:
+    for stage in _stages(fitted):
         values = zip(stage.groups.names, stage.fit.shifts, stage.fit.spread, strict=True)
         for (level, key), shifts, spreads in values:
             for name, shift, sd in zip(stage.constants, shifts, spreads, strict=True):
                 if abs(shift) > _SMALLEST_SHIFT:
                     yield level, key, name, float(shift), float(sd)
-        stage = stage.base
 
 
 def predict_rows(o: Observations, fitted: Fitted, rows: Rows) -> Array:

@@ -16,7 +16,6 @@ from stackwright.calibration.calibrate import Fitted, calibration_of, contexts_o
 from stackwright.calibration.dataset import Dataset
 from stackwright.calibration.groups import How, folds
 from stackwright.calibration.observations import METRICS, Observations, observe
-from stackwright.calibration.points import Point
 from stackwright.calibration.score import measured
 from stackwright.errors import InputError
 from stackwright.performance import Constants
@@ -60,8 +59,7 @@ def cross_validate(
     `progress(how, done, of)` is called after each fold.
     """
     keys = data.groups(how)
-    n_folds = FOLDS if how in ("pair", "random") else len(set(keys))
-    fold = np.array(folds(keys, n_folds, seed))
+    fold = np.array(_dealt(keys, how, seed))
     o = observe(data.points, constants)
     contexts = contexts_of(o)
     predicted = np.full((len(METRICS), len(keys)), np.nan)
@@ -94,8 +92,7 @@ def cross_validate_pools(
         raise InputError("no aggregated row to fit: what pools do differently is fitted on top of aggregated rows")
     o, base = observe(pools.points, constants), observe(data.points, constants)
     keys, base_keys = pools.groups(how), data.groups(how)
-    n_folds = FOLDS if how in ("pair", "random") else len(set(keys))
-    fold_of = dict(zip(keys, folds(keys, n_folds, seed), strict=True))
+    fold_of = dict(zip(keys, _dealt(keys, how, seed), strict=True))
     fold, base_fold = np.array([fold_of[k] for k in keys]), np.array([fold_of.get(k, -1) for k in base_keys])
     contexts, base_contexts = contexts_of(o), contexts_of(base)
     predicted = np.full((len(METRICS), len(keys)), np.nan)
@@ -118,6 +115,11 @@ def cross_validate_pools(
     return OutOfFold(how, tuple(keys), tuple(supports), vendors, predicted, all_measured(o))
 
 
+def _dealt(keys: list[str], how: How, seed: int) -> list[int]:
+    """The fold of each row: `FOLDS` of whole groups, or one for each chip or network."""
+    return folds(keys, FOLDS if how in ("pair", "random") else len(set(keys)), seed)
+
+
 def all_measured(o: Observations) -> Array:
     """ln of the measured metrics, shape (3, n), with the throughput that the fit leaves out beside latencies.
 
@@ -126,19 +128,10 @@ def all_measured(o: Observations) -> Array:
     found = o.observed.copy()
     row = METRICS.index("throughput")
     for i, p in enumerate(o.points):
-        value = measured(p.measurement, "throughput") or _by_littles_law(p)
+        means = "p50" not in (p.measurement.text["ttft_stat"], p.measurement.text["tpot_stat"])
+        value = measured(p.measurement, "throughput") or (p.rate_of_latencies if means else None)
         found[row, i] = np.log(value) if value else np.nan
     return found
-
-
-def _by_littles_law(p: Point) -> float | None:
-    """Output tokens/s per chip: concurrency / (TTFT + (O - 1) TPOT) x O / chips; None where means are not measured."""
-    m = p.measurement
-    ttft, tpot, users = m.number("ttft_s"), m.number("tpot_s"), m.number("concurrency")
-    if not (ttft and tpot and users) or "p50" in (m.text["ttft_stat"], m.text["tpot_stat"]):
-        return None
-    tokens = p.workload.output.mean
-    return users / (ttft + (tokens - 1.0) * tpot) * tokens / p.n_chips
 
 
 def _supports(record: Calibration, held: list[Context]) -> list[Support]:

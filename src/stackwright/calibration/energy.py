@@ -131,20 +131,10 @@ def measured_watts(p: Point) -> float | None:
         return None
     if joules and rate and abs(math.log(joules * rate / watts)) > _CONTRADICTION:
         return None
-    flow = _flow(p)
+    flow = p.rate_of_latencies
     if flow and rate and abs(math.log(rate / flow)) > _STANDSTILL:
         return None
     return watts
-
-
-def _flow(p: Point) -> float | None:
-    """Output tokens/s per chip of the measured latencies, means or medians, at the users stated."""
-    m = p.measurement
-    ttft, tpot, users = (m.number(name) for name in ("ttft_s", "tpot_s", "concurrency"))
-    tokens = p.workload.output.mean
-    if not (ttft and tpot and users):
-        return None
-    return users / (ttft + (tokens - 1.0) * tpot) * tokens / p.candidate.layout.n_chips
 
 
 def fit_energy(points: PowerPoints, constants: Constants, record: Calibration) -> Shifts:
@@ -229,8 +219,7 @@ def _fit(points: PowerPoints, busy: _Busy, constants: Constants, rows: Rows | No
     observed = np.log(points.column("watts")[chosen])[None, :]
     tiled = np.tile(np.log(prior), (len(chosen), 1))
     problem = Problem(ln_watts, observed, np.ones_like(observed), tiled, _RESIDUAL_SD, _ROBUST_AT)
-    shifts = shifts_of(Fitted(design, fit(problem, design.design), POWER, frozenset()))["constant"]
-    return shifts
+    return shifts_of(Fitted(design, fit(problem, design.design), POWER, frozenset()))["constant"]
 
 
 def _take(use: Use, rows: NDArray[np.intp]) -> Use:

@@ -84,7 +84,7 @@ def own_points(rows: Sequence[Measurement], catalog: Catalog, constants: Constan
     are compared with what is predicted for a service of one's own today: no benchmark's habits, the engine's own date.
     """
     pools = [m for m in rows if m.text["mode"] == DISAGGREGATED]
-    answers = predict_points([_as_asked(m) for m in rows if m not in pools], catalog, constants)
+    answers = predict_points([_as_asked(m) for m in rows if m.text["mode"] != DISAGGREGATED], catalog, constants)
     refused = [Refusal(m, "disaggregated: own points correct aggregated replicas") for m in pools]
     refused += [a for a in answers if isinstance(a, Refusal)]
     models: dict[str, Model] = {}

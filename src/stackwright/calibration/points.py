@@ -33,7 +33,7 @@ from stackwright.performance import (
     layout_problem,
     memory_budget,
 )
-from stackwright.performance.candidates import years_since_2026
+from stackwright.performance.calibration import years_since_2026
 from stackwright.performance.models import model_of
 from stackwright.performance.pools import DISAGGREGATED, Pooled, Pools, Served, pooled, pools_problem
 from stackwright.serving import running_for_rate
@@ -84,6 +84,15 @@ class Point:
     def n_chips(self) -> int:
         """Chips that served the row's load."""
         return self.pools.n_chips if self.pools else self.candidate.layout.n_chips
+
+    @property
+    def rate_of_latencies(self) -> float | None:
+        """Output tokens/s per chip of the measured latencies, means or medians, at the users stated (Little's law)."""
+        ttft, tpot, users = (self.measurement.number(name) for name in ("ttft_s", "tpot_s", "concurrency"))
+        if not (ttft and tpot and users):
+            return None
+        tokens = self.workload.output.mean
+        return users / (ttft + (tokens - 1.0) * tpot) * tokens / self.n_chips
 
 
 def predict_points(

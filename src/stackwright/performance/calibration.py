@@ -25,9 +25,15 @@ Shifts = Mapping[str, Mapping[str, Mapping[str, float]]]
 Seen = tuple[str, str, str]
 Support = Literal["pair_seen", "pair_unseen", "model_unseen", "chip_unseen", "unseen"]
 
-_DAYS_PER_YEAR = 365.25
-
 SUPPORTS: tuple[Support, ...] = ("pair_seen", "pair_unseen", "model_unseen", "chip_unseen", "unseen")
+
+
+_EPOCH, _DAYS_PER_YEAR = dt.date(2026, 1, 1), 365.25
+
+
+def years_since_2026(day: dt.date | None) -> float:
+    """Years from 2026-01-01 to a day; 0 where it is unknown."""
+    return 0.0 if day is None else (day - _EPOCH).days / _DAYS_PER_YEAR
 
 
 @dataclass(frozen=True)
@@ -52,8 +58,7 @@ class Context:
     @property
     def month(self) -> str:
         """The month of the software, like 2026-03."""
-        day = dt.date(2026, 1, 1) + dt.timedelta(days=round(_DAYS_PER_YEAR * self.year))
-        return f"{day:%Y-%m}"
+        return f"{_EPOCH + dt.timedelta(days=round(_DAYS_PER_YEAR * self.year)):%Y-%m}"
 
     def keys(self) -> dict[str, str]:
         """The key of this context at each level."""

@@ -5,7 +5,6 @@ Column vectors, shape (n, 1): batch sizes run along the second axis. One point i
 
 from __future__ import annotations
 
-import datetime as dt
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from functools import partial
@@ -20,7 +19,7 @@ from stackwright.llm.architecture import Role
 from stackwright.llm.operators import Shard
 from stackwright.llm.precision import BYTES_PER_ELEMENT
 from stackwright.llm.stack import stack, take
-from stackwright.performance.calibration import Context
+from stackwright.performance.calibration import Context, years_since_2026
 from stackwright.performance.constants import Constants, Theta
 from stackwright.performance.kernel_values import kernel_values
 from stackwright.performance.layout import Layout
@@ -219,11 +218,6 @@ def context_of(model: Model, r: Candidate) -> Context:
         year=year,
         mode=r.mode,
     )
-
-
-def years_since_2026(day: dt.date | None) -> float:
-    """Years from 2026-01-01 to a day; 0 where it is unknown."""
-    return 0.0 if day is None else (day - dt.date(2026, 1, 1)).days / 365.25
 
 
 def _by_role(models: Sequence[Model], rows: Sequence[Candidate], get: Callable[[Model, Candidate], float]) -> Array:

@@ -75,6 +75,7 @@ def closed_loop(c: Candidates, w: Workload | Traffic, concurrency: Array) -> Ser
     t = traffic(w)
     theta, osl, emitted = c.theta, t.output_mean, c.emitted
     offered = np.maximum(concurrency / c.shard.data, 1e-9) + np.zeros_like(c.bandwidth)
+    users = offered * c.shard.data
     ph = phases(c, t, offered)
     others = np.maximum(ph.running - 1.0, 0.0)
     wave = waves(c, t, ph)
@@ -104,7 +105,7 @@ def closed_loop(c: Candidates, w: Workload | Traffic, concurrency: Array) -> Ser
         "slot": theta["slot_wait_completions"] * np.minimum(others, 1.0) * cycle / ph.running,
         "cache wait": np.maximum(offered - ph.running, 0.0) / ph.running * cycle,
     }
-    waits["host"] = host_wait_s(c, t, offered * c.shard.data, sum(waits.values(), start=(osl - 1.0) * tpot))
+    waits["host"] = host_wait_s(c, t, users, sum(waits.values(), start=(osl - 1.0) * tpot))
     varying = ("start-up burst", "prompt queue")
     ttft = TtftDistribution(
         base=sum((s for k, s in waits.items() if k not in varying), start=np.zeros_like(tpot)),
@@ -118,7 +119,6 @@ def closed_loop(c: Candidates, w: Workload | Traffic, concurrency: Array) -> Ser
     )
     tpot_distribution = TpotDistribution(tpot, tpot_sd(c, t, stall, stalls))
     e2e = E2eDistribution(ttft, tpot_distribution, t)
-    users = offered * c.shard.data
     return Service(
         phases=ph,
         concurrency=users,

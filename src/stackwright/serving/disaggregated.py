@@ -90,17 +90,16 @@ def disaggregated(d: Pooled, w: Workload | Traffic, concurrency: Array) -> Servi
     queued = state.step_s + state.certain_s
     soonest = np.maximum(pool.step_s(pool.batch) - queued, 0.0)
     latest = np.maximum(users / pool.capacity - queued, soonest)
+    varying = (1.0 - share) * (state.residual_s + state.overflow_s - state.certain_s)
     waits = {
         "request overhead": theta["request_overhead_s"] + 0.0 * tpot,
         "own prompt": state.step_s,
         "hand-over": handover_s(d, t) + 0.0 * tpot,
         "step boundary": theta["decode_steps_before_start"] * state.decode.seconds,
         "start-up burst": share * (soonest + latest) / 2.0,
-        "prompt queue": state.residual_s + state.overflow_s,
+        "prompt queue": state.certain_s + varying,
         "cache wait": state.slot_s,
     }
-    varying = (1.0 - share) * (state.residual_s + state.overflow_s - state.certain_s)
-    waits["prompt queue"] = state.certain_s + varying
     ttft = TtftDistribution(
         base=sum((s for k, s in waits.items() if k not in ("start-up burst", "prompt queue")), start=state.certain_s),
         prompt=pool.alone_s + 0.0 * tpot,

@@ -139,7 +139,7 @@ def running_of(c: Candidates, t: Traffic, in_cache: Array, offered: Array) -> tu
     with the lengths and ages of the sequences: relative deviation sigma / sqrt(n), n of them, so that the smooth
     minimum (1 + (present / fit)^p)^(-1/p) loses what a normal law loses at equality, 0.4 sigma / sqrt(n) = ln(2) / p.
     """
-    lowest, highest = (c.constants.value(f"kv_limit_sharpness{end}") for end in ("", "_limit"))
+    lowest, highest = c.constants.value("kv_limit_sharpness"), c.constants.value("kv_limit_sharpness_limit")
     p = np.clip(math.log(2.0) / 0.4 * np.sqrt(np.maximum(in_cache, 1.0)) / cache_cv(t), lowest, highest)
     present = np.maximum(offered, 1e-9)
     running = present * np.exp(-np.logaddexp(0.0, p * np.log(present / in_cache)) / p)
