@@ -4,19 +4,11 @@ from pathlib import Path
 
 import pytest
 
-from stackwright.calibration.gate import (
-    COLD_START,
-    DOUBTING,
-    REFUSING,
-    REPAIRS,
-    SET_DOUBTS,
-    SET_RULES,
-    gate,
-    gate_report,
-    main,
-    row_hash,
-)  # fmt: skip
-from stackwright.calibration.gate_rules import Facts, decoding_share, least_step_s
+from stackwright.calibration.gate.__main__ import main
+from stackwright.calibration.gate.admit import COLD_START, REPAIRS, SET_DOUBTS, SET_RULES, gate
+from stackwright.calibration.gate.report import gate_report
+from stackwright.calibration.gate.rules import DOUBTING, REFUSING, Facts, decoding_share, least_step_s
+from stackwright.calibration.rows.groups import row_hash
 from stackwright.catalog import load_catalog
 from stackwright.errors import InputError
 from stackwright.llm import parse_config, weight_bytes
