@@ -233,6 +233,7 @@ def test_ranks_that_only_notes_state_are_put_where_they_belong():
     sizes = [[m.number(k) for k in ("tp", "attention_dp", "ep")] for m in found.kept]
     assert sizes == [[1.0, 8.0, 8.0], [2.0, 1.0, 1.0]]
     assert found.repairs == {"attention data parallelism in the notes": 1}
+    assert not gate([experts(ep=1, notes="enable_attention_dp: false")], CATALOG).repairs
 
 
 @pytest.mark.parametrize(("mean_s", "doubtful"), [(3.0, True), (0.6, False)])

@@ -8,6 +8,7 @@ certain is repaired, and of several reports of one run the soundest is kept.
 from __future__ import annotations
 
 import math
+import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -23,6 +24,7 @@ SAME_RUN_LN = 0.15
 ROUNDING_LN = 5e-4
 COLD_START_MARGIN = 2.0
 RATE_MARGIN = 0.05
+_ATTENTION_RANKS = re.compile(r"enable_attention_dp(?!\s*[:=]\s*false)", re.IGNORECASE)
 _RATES = ("output_tokens_per_s_per_chip", "total_tokens_per_s_per_chip")
 
 
@@ -149,7 +151,7 @@ def _repaired(row: Measurement, facts: Facts, repairs: Counter[str]) -> Measurem
 
 def _ranks_in_notes(row: Measurement, facts: Facts) -> bool:
     """Whether the notes say that the ranks of a mixture of experts are data-parallel while tp holds them."""
-    if "enable_attention_dp" not in row.text["notes"] or (row.number("tp") or 1.0) <= 1.0:
+    if not _ATTENTION_RANKS.search(row.text["notes"]) or (row.number("tp") or 1.0) <= 1.0:
         return False
     model = facts.model(row)
     plain = (row.number("attention_dp") or 1.0) == 1.0 and (row.number("ep") or 1.0) == 1.0
