@@ -86,10 +86,12 @@ def api_offers_of(names: Sequence[str], at: dt.date | None = None, among: Sequen
     ]
 
 
-def model_listed(name: str) -> bool:
-    """Whether any price list knows the model."""
+def model_listed(name: str, among: Sequence[str] = ()) -> bool:
+    """Whether any of the sellers (`among`; empty: all but routers and subscriptions) has a row of the model."""
     keys = name_keys(name)
-    return any(name_keys(listed) & keys for listed in listed_models())
+    rows = ((p.id, m.id) for p in _snapshot() for m in p.models)
+    usual = {p.id for p in _snapshot() if sellers().seller(p.id).kind not in UNUSUAL}
+    return any(seller in (among or usual) and name_keys(listed) & keys for seller, listed in rows)
 
 
 def unknown_model(name: str, others: Sequence[str]) -> InputError:
@@ -100,12 +102,6 @@ def unknown_model(name: str, others: Sequence[str]) -> InputError:
         newest = sorted(makers, key=_version, reverse=True)
         return InputError(f"model {name!r} names {len(newest)} versions: give one of {', '.join(newest[:6])}")
     return UnknownIdError("model", name, [*others, *_maker_models()], "see `stackwright catalog list models`")
-
-
-@cache
-def listed_models() -> tuple[str, ...]:
-    """Every model id of the lists."""
-    return tuple(dict.fromkeys(m.id for p in _snapshot() for m in p.models))
 
 
 @cache

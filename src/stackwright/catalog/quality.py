@@ -139,9 +139,7 @@ def _score(path: Path, number: int, row: Mapping[str, Any], benchmark: str) -> S
     return Score(str(row["model"]).strip(), value, str(row.get("benchmark", "") or benchmark), **rest)
 
 
-def _one_benchmark(
-    path: Path, scores: Sequence[Score], wanted: str, unit: str
-) -> tuple[str, str, tuple[Score, ...]]:
+def _one_benchmark(path: Path, scores: Sequence[Score], wanted: str, unit: str) -> tuple[str, str, tuple[Score, ...]]:
     """Scores of different benchmarks are never mixed: one is chosen, or the file holds one."""
     found = list(dict.fromkeys(s.benchmark for s in scores))
     if wanted:
@@ -150,7 +148,9 @@ def _one_benchmark(
             raise InputError(f"{path}: no benchmark {wanted!r}; it holds {', '.join(found)}")
         found = [near[wanted.lower()]]
     if len(found) > 1:
-        raise InputError(f"{path}: scores of {len(found)} benchmarks ({', '.join(found)}): name one as {path}#{found[0]}")
+        raise InputError(
+            f"{path}: scores of {len(found)} benchmarks ({', '.join(found)}): name one as {path}#{found[0]}"
+        )
     kept = [s for s in scores if s.benchmark == found[0]]
     twice = _twice(s.model for s in kept)
     if twice:

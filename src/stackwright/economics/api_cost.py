@@ -35,7 +35,7 @@ def api_cost(tiers: Sequence[Tier], w: Workload) -> ApiCost:
     rate where there is one (cache writes are not charged: their number depends on the client). Input and output
     lengths are independent, as everywhere here.
 
-    >>> w = Workload(input=Lengths.fixed(3000), output=Lengths.fixed(500))
+    >>> w = Workload(name="x", input=Lengths.fixed(3000), output=Lengths.fixed(500))
     >>> round(api_cost([Tier(0, Rates(2.0, 10.0))], w).usd_per_mtok_output, 9)  # (3000 x 2 + 500 x 10) / 500
     22.0
     """
