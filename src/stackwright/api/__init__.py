@@ -1,6 +1,7 @@
 """The Python API: the commands as functions, and their documents."""
 
 from stackwright.api.calibration import calibrate
+from stackwright.api.choice import choice_document, choose
 from stackwright.api.documents import launch_of, plan_document, predict_document
 from stackwright.api.explanation import explain_document
 from stackwright.api.plans import plan
@@ -13,6 +14,8 @@ __all__ = [
     "api_offers",
     "calibrate",
     "catalog_with",
+    "choice_document",
+    "choose",
     "constants_from",
     "explain",
     "explain_document",

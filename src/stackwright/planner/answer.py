@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from stackwright.catalog import Chip, Engine, Grid, Offer, Price, System
+from stackwright.economics.lock_in import LockIn
 from stackwright.performance import Layout
 from stackwright.planner.question import Question
 from stackwright.planner.space import Rejection
@@ -60,6 +61,7 @@ class Plan:
     kgco2_per_mtok: Interval | None
     facility_watts: float
     other_contracts: tuple[tuple[str, float, str], ...]
+    lock_in: LockIn
     why: str
     notes: tuple[str, ...]
     sources: tuple[str, ...]

@@ -9,6 +9,7 @@ import numpy as np
 
 from stackwright.economics import Packing, TokenCost, token_cost, usd_per_mtok
 from stackwright.planner.answer import Plan, Stack
+from stackwright.planner.elsewhere import stack_lock_in
 from stackwright.planner.evaluate import CONFIDENT
 from stackwright.planner.join import units_range
 from stackwright.planner.models import checkpoint_of
@@ -57,6 +58,7 @@ def plan_of(x: Context, s: Sized, rank: int) -> Plan:
         kgco2_per_mtok=carbon,
         facility_watts=s.footprint.facility_w,
         other_contracts=_other_contracts(x, s),
+        lock_in=stack_lock_in(stack, x.catalog),
         why=_why(x, s, stack),
         notes=_notes(s, stack, doubt),
         sources=_sources(stack),
