@@ -8,7 +8,7 @@ from html import escape
 import numpy as np
 from numpy.typing import NDArray
 
-from stackwright.web.scales import log_scale
+from stackwright.web.draw.scales import log_scale
 
 Array = NDArray[np.float64]
 

@@ -7,10 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stackwright.web.marks import slots
+from stackwright.web.draw.marks import slots
+from stackwright.web.draw.scales import log_scale
 from stackwright.web.markup import join, tag, text
-from stackwright.web.numbers import figure, finite, probability, seconds, significant, usd
-from stackwright.web.scales import log_scale
+from stackwright.web.words.numbers import figure, finite, probability, seconds, significant, usd
 
 
 @pytest.mark.parametrize("name", ["markup", "numbers", "scales"])

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stackwright.web.numbers import rounded_to_sum
-from stackwright.web.waterfall import waterfall
+from stackwright.web.draw.waterfall import waterfall
+from stackwright.web.words.numbers import rounded_to_sum
 from tests.web.plan_documents import plan
 
 shares = st.floats(0.0, 1.0)

@@ -76,9 +76,9 @@ def compare_models(options: dict[str, Any], chosen: dict[str, Any], as_json: boo
         )
         document = api.choice_document(answer, chosen["porting_usd"])
     if options["report"]:
-        from stackwright.web.choice_report import write_choice_report
+        from stackwright.web.report import write_report
 
-        write_choice_report(document, options["report"])
+        write_report(document, options["report"])
     if as_json:
         emit_json(document)
     else:

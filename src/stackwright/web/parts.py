@@ -31,12 +31,6 @@ class Row:
     group: str = ""
 
 
-def section(identifier: str, title: str, *content: object, lead: object = None) -> Html:
-    """A numbered part of the report with an address."""
-    opening = tag("p", lead, class_="lead") if lead else None
-    return tag("section", tag("h2", title), opening, *content, id=identifier)
-
-
 def tile(name: str, value: str, unit: str = "", note: object = None, chart: Html | None = None) -> Html:
     """A key figure."""
     return tag(

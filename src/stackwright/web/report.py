@@ -1,4 +1,7 @@
-"""The report of a plan: one self-contained HTML file, made from the plan document alone."""
+"""The report: one self-contained HTML file of tabs, made from a document alone.
+
+The document may be that of `plan`, of `plan --models` or of `compare`: what it holds decides which tabs there are.
+"""
 
 from __future__ import annotations
 
@@ -10,73 +13,55 @@ from pathlib import Path
 from string import Template
 from typing import Any
 
-from stackwright.web import names, sections, sentences
-from stackwright.web.marks import definitions
+from stackwright.web.draw.marks import definitions
 from stackwright.web.markup import Html, join, tag, text
-from stackwright.web.numbers import count, finite, significant
+from stackwright.web.tab import panels, strip
+from stackwright.web.tabs import tabs_of
+from stackwright.web.words import names, sentences
+from stackwright.web.words.numbers import count, finite, significant
+from stackwright.web.words.opening import Opening, opening
 
 Document = dict[str, Any]
 
 
 def write_report(document: Document, path: Path) -> None:
-    """Write the report of a plan document to `path` (UTF-8), replacing what is there."""
+    """Write the report of a document to `path` (UTF-8), replacing what is there."""
     path.write_text(render_report(document), encoding="utf-8")
 
 
 def render_report(document: Document, generated: dt.date | None = None) -> str:
-    """The page as text; `document` as made by `plan_document`, `generated` the date shown (default: today).
+    """The page as text; `document` as a command's `--json` has it, `generated` the date shown (default: today).
 
     Loads nothing: style and script are inside, and a content security policy with the hash of the script allows no
     other source, whatever text the document holds.
     """
-    style, script = _resource("style.css"), _resource("chart.js")
+    style, script = _resource("style.css"), _resource("page.js")
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
-    parts = [
-        sections.figures(document),
-        sections.comparison(document),
-        sections.ranking(document),
-        sections.unpriced(document),
-        sections.frontier(document),
-        sections.costs(document),
-        sections.rent(document),
-        sections.latency(document),
-        sections.contracts(document),
-        sections.launch(document),
-        sections.rejected(document),
-        sections.assumptions(document),
-        sections.sources(document),
-    ]
-    found = [p for p in parts if p is not None]
-    model = names.model_name(str(document["question"]["model"]))
+    head, tabs = opening(document), tabs_of(document)
     return Template(_resource("page.html")).substitute(
-        title=text(f"Stackwright plan: {model}"),
+        kind=text(head.kind),
+        title=text(head.title),
         policy=text(f"default-src 'none'; style-src 'unsafe-inline'; script-src 'sha256-{digest}'"),
         style=style,
         script=script,
         definitions=definitions(),
-        question=text(sentences.question(document)),
+        question=text(head.question),
         traffic=sentences.traffic(document),
-        recommendation=_recommendation(document),
-        contents=_contents(found),
-        sections="\n".join(s.html for s in found),
+        answer=_answer(head),
+        tabs=strip(tabs),
+        panels=panels(tabs),
         footer=_footer(document, generated or dt.date.today()),
     )
 
 
-def _recommendation(document: Document) -> Html:
-    first, *others = sentences.recommendation(document)
-    kept = any(p["meets_slo"] for p in document.get("plans", []))
+def _answer(head: Opening) -> Html:
+    first, *others = head.answer
     return tag(
         "div",
         tag("p", first, class_="answer"),
         *(tag("p", line) for line in others),
-        class_="recommendation" if kept else "recommendation unkept",
+        class_="recommendation" if head.kept else "recommendation unkept",
     )
-
-
-def _contents(found: list[sections.Section]) -> Html:
-    links = [tag("li", tag("a", s.short, href=f"#{s.identifier}")) for s in found]
-    return tag("nav", tag("ul", *links), aria_label="Contents")
 
 
 def _footer(document: Document, generated: dt.date) -> Html:

@@ -10,11 +10,21 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from stackwright.web import names
-from stackwright.web.marks import legend, mark, slots, swatch
+from stackwright.web.draw.marks import legend, mark, slots, swatch
+from stackwright.web.draw.scales import LogScale, log_scale
 from stackwright.web.markup import Html, join, tag
-from stackwright.web.numbers import ABSENT, Figure, between, figure, finite, limit, seconds, significant, usd_per_mtok
-from stackwright.web.scales import LogScale, log_scale
+from stackwright.web.words import names
+from stackwright.web.words.numbers import (
+    ABSENT,
+    Figure,
+    between,
+    figure,
+    finite,
+    limit,
+    seconds,
+    significant,
+    usd_per_mtok,
+)
 
 _ROW_HEIGHT = 26
 Document = dict[str, Any]
@@ -58,36 +68,51 @@ def interval_marks(
     return join(whisker, mark(slot, percent_at(scale.at(f.value)), middle, solid=solid, tip=tip))
 
 
+@dataclass(frozen=True)
+class CostRow:
+    """One row of a cost chart: its name, its figure (USD per million output tokens), its mark, words to hover."""
+
+    name: Html
+    cost: Figure
+    slot: int
+    solid: bool
+    tip: str
+
+
+def cost_rows(rows: Sequence[CostRow]) -> Html:
+    """Costs with their intervals on one log axis."""
+    scale = log_scale(v for r in rows for v in (r.cost.value, r.cost.low, r.cost.high) if v is not None)
+    grid = join(*(_grid_line(scale.at(t)) for t in scale.ticks()))
+    cells = []
+    for r in rows:
+        interval = between(r.cost, usd_per_mtok) if r.cost.low != r.cost.high else ""
+        shown = join(tag("b", usd_per_mtok(r.cost.value)), " ", tag("span", interval, class_="muted"))
+        marks = interval_marks(r.cost, scale, r.slot, solid=r.solid, tip=r.tip)
+        cells += [
+            tag("div", r.name, class_="name"),
+            tag("div", shown, class_="num"),
+            track(grid, marks, label=r.tip),
+        ]
+    axis = axis_row([(scale.at(t), significant(t, 1)) for t in scale.ticks()])
+    return join(
+        tag("div", *cells, axis, class_="rows"),
+        tag("p", "USD per million output tokens (log axis); line: 90 % interval.", class_="caption"),
+    )
+
+
 def cost_chart(plans: Sequence[Document]) -> Html:
     """USD per million output tokens of every plan with its interval, on one log axis."""
-    scale = cost_scale(plans)
     colours = slots(str(p["stack"]["vendor"]) for p in plans)
-    grid = join(*(_grid_line(scale.at(t)) for t in scale.ticks()))
     rows = []
     for p in plans:
         f, slot = figure(p.get("usd_per_mtok_output")), colours[str(p["stack"]["vendor"])]
         words = f"{names.chips(p)}, {names.place(p)}: {usd_per_mtok(f.value)} USD per million output tokens"
-        shown = join(tag("b", usd_per_mtok(f.value)), " ", tag("span", between(f, usd_per_mtok), class_="muted"))
-        rows += [
-            tag(
-                "div",
-                tag("span", f"{p['rank']}", class_="rank"),
-                names.chip_short(p),
-                " ",
-                tag("span", names.provider(p), class_="muted"),
-                class_="name",
-            ),
-            tag("div", shown, class_="num"),
-            track(grid, interval_marks(f, scale, slot, solid=bool(p["meets_slo"]), tip=words), label=words),
-        ]
+        cloud = tag("span", names.provider(p), class_="muted")
+        name = join(tag("span", f"{p['rank']}", class_="rank"), names.chip_short(p), " ", cloud)
+        rows.append(CostRow(name, f, slot, bool(p["meets_slo"]), words))
     hollow = tag("li", swatch(0, solid=False), "hollow: misses the promise")
     extra = () if all(p["meets_slo"] for p in plans) else (hollow,)
-    axis = axis_row([(scale.at(t), significant(t, 1)) for t in scale.ticks()])
-    return join(
-        legend(colours, *extra),
-        tag("div", *rows, axis, class_="rows"),
-        tag("p", "USD per million output tokens (log axis); line: 90 % interval.", class_="caption"),
-    )
+    return join(legend(colours, *extra), cost_rows(rows))
 
 
 def axis_row(ticks: Sequence[tuple[float, str]]) -> Html:

@@ -15,7 +15,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from stackwright.web.numbers import figure, finite
+from stackwright.web.words.numbers import figure, finite
 
 
 @dataclass(frozen=True)

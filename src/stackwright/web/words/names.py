@@ -6,7 +6,7 @@ import datetime as dt
 import re
 from typing import Any
 
-from stackwright.web.numbers import ABSENT, count, finite
+from stackwright.web.words.numbers import ABSENT, count, finite
 
 Document = dict[str, Any]
 
@@ -119,3 +119,8 @@ def place(plan: Document) -> str:
 def percentile(document: Document) -> str:
     """The promised percentile as the document's keys spell it: `p95`."""
     return f"p{finite(document['question']['slo']['percentile']) or 95.0:g}"
+
+
+def first_plan(document: Document) -> Document | None:
+    """The recommended plan, or the nearest to the promise; None where nothing is priced."""
+    return next(iter(document.get("plans") or ()), None)

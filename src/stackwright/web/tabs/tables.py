@@ -1,4 +1,4 @@
-"""The tables of a plan: the ranking, stacks without a price, other contracts, today against the recommendation."""
+"""The tables of a plan: the ranking, stacks without a price, other contracts, the best points."""
 
 from __future__ import annotations
 
@@ -6,11 +6,12 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from stackwright.planner.summary import STALE_DAYS
-from stackwright.web import names
-from stackwright.web.charts import cost_scale, interval_marks, track
-from stackwright.web.marks import slots, swatch
+from stackwright.web.draw.marks import slots, swatch
+from stackwright.web.draw.tracks import cost_scale, interval_marks, track
 from stackwright.web.markup import Html, join, tag
-from stackwright.web.numbers import (
+from stackwright.web.parts import Column, Row, badge, table, two_lines
+from stackwright.web.words import names
+from stackwright.web.words.numbers import (
     ABSENT,
     HOURS_PER_MONTH,
     between,
@@ -24,7 +25,6 @@ from stackwright.web.numbers import (
     usd,
     usd_per_mtok,
 )
-from stackwright.web.parts import Column, Row, badge, table, two_lines
 
 Document = dict[str, Any]
 
@@ -114,6 +114,58 @@ def without_price(document: Document) -> Html:
     return table(columns, rows, label="Stacks without a published price")
 
 
+def by_maker(plans: Sequence[Document]) -> Html:
+    """The first plan of each maker, with its cost against the cheapest of them."""
+    scale, colours = cost_scale(plans), slots(str(p["stack"]["vendor"]) for p in plans)
+    known = [v for v in (figure(p.get("usd_per_mtok_output")).value for p in plans) if v]
+    columns = [
+        Column("Maker"), Column("Chips"), Column("Cloud", "contract, region"),
+        Column("USD per Mtok out", "90 % interval"),
+        Column("Against", "the cheapest", number=True), Column("Promise", "probability", number=True),
+    ]  # fmt: skip
+    rows = []
+    for p in plans:
+        cost, slot = figure(p.get("usd_per_mtok_output")), colours[str(p["stack"]["vendor"])]
+        bar = track(interval_marks(cost, scale, slot, solid=bool(p["meets_slo"]), height=12), height=12)
+        interval = tag("span", between(cost, usd_per_mtok), class_="muted")
+        rows.append(
+            Row(
+                (
+                    join(swatch(slot, solid=bool(p["meets_slo"])), p["stack"]["vendor"]),
+                    two_lines(f"{count(p['n_chips'])}\u00a0× {names.chip_short(p)}", names.engine(p)),
+                    _where(p),
+                    tag("div", tag("b", usd_per_mtok(cost.value)), " ", interval, bar, class_="cost"),
+                    f"× {significant(cost.value / min(known), 2)}" if cost.value and known else ABSENT,
+                    probability(finite(p.get("p_meets_slo"))),
+                ),
+                css=None if p["meets_slo"] else "missed",
+            )
+        )
+    return table(columns, rows, label="The first of each chip maker")
+
+
+def by_api(offers: Sequence[Document]) -> Html:
+    """The same model at its sellers."""
+    columns = [
+        Column("Seller"), Column("USD per Mtok out", "input charged to it", number=True),
+        Column("Input", "list, USD per Mtok", number=True), Column("Output", "list, USD per Mtok", number=True),
+        Column("Price read"),
+    ]  # fmt: skip
+    rows = [
+        Row(
+            (
+                two_lines(o.get("provider_name") or o["provider"], o.get("endpoint")),
+                usd_per_mtok(finite(o.get("usd_per_mtok_output"))),
+                usd_per_mtok(finite(o.get("usd_per_mtok_input"))),
+                usd_per_mtok(finite(o.get("usd_per_mtok_output_list"))),
+                names.date_name(o.get("date")),
+            )
+        )
+        for o in offers
+    ]
+    return table(columns, rows, css="narrow", label="The same model by API")
+
+
 def contracts(p: Document) -> Html:
     """The same offer under other contracts, against the price used."""
     used = finite(p.get("usd_per_hour")) or 0.0
@@ -141,47 +193,6 @@ def contracts(p: Document) -> Html:
         for contract, cost, region, is_used in sorted(entries, key=lambda e: e[1])
     ]
     return table(columns, rows, css="narrow", label="Other contracts of the recommended offer")
-
-
-def comparison(document: Document) -> Html:
-    """Today's stack beside the recommended one, with the ratio of each figure."""
-    today, best = document["compare"]["today"], document["plans"][0]
-    p95 = names.percentile(document)
-    columns = [
-        Column("Measure"), Column("Today", number=True), Column("Recommended", number=True),
-        Column("Change", number=True),
-    ]  # fmt: skip
-    rows = [
-        Row(("Chips", names.chips(today), names.chips(best), "")),
-        Row(("Engine, weights", f"{names.engine(today)}, {names.precision(today)}",
-             f"{names.engine(best)}, {names.precision(best)}", "")),
-        Row(("Layout", _layout(today), _layout(best), "")),
-        Row(("Cloud", names.place(today), names.place(best), "")),
-    ]  # fmt: skip
-    measured: list[tuple[str, str, Callable[[float | None], str]]] = [
-        ("USD per hour", "usd_per_hour", usd),
-        ("USD per million output tokens", "usd_per_mtok_output", usd_per_mtok),
-        (f"{p95} TTFT", f"ttft_{p95}_s", seconds),
-        (f"{p95} TPOT", f"tpot_{p95}_s", seconds),
-        ("Joules per output token", "joules_per_output_token", lambda x: significant(x, 2)),
-        ("kg CO₂e per million output tokens", "kgco2_per_mtok", lambda x: significant(x, 2)),
-        ("Use of capacity", "utilisation", percent),
-    ]
-    for name, key, show in measured:
-        a, b = figure(today.get(key)), figure(best.get(key))
-        change = f"× {significant(b.value / a.value, 2)}" if a.value and b.value is not None else ABSENT
-        rows.append(Row((name, _with_interval(today.get(key), show), _with_interval(best.get(key), show), change)))
-    rows.append(
-        Row(
-            (
-                "Probability of keeping the promise",
-                probability(finite(today.get("p_meets_slo"))),
-                probability(finite(best.get("p_meets_slo"))),
-                "",
-            )
-        )
-    )
-    return table(columns, rows, label="Today against the recommendation")
 
 
 def front_table(points: Sequence[Document], called: dict[str, str]) -> Html:

@@ -45,6 +45,39 @@ def log_scale(values: Iterable[float]) -> LogScale:
     return LogScale(low, high)
 
 
+@dataclass(frozen=True)
+class LinearScale:
+    """A linear axis from `low` to `high`, both multiples of `step`."""
+
+    low: float
+    high: float
+    step: float
+
+    def at(self, x: float) -> float:
+        """Position of `x`, 0 to 100; beyond the ends it stays at the end."""
+        return 100.0 * min(max((x - self.low) / (self.high - self.low), 0.0), 1.0)
+
+    def ticks(self) -> list[float]:
+        """Every multiple of the step."""
+        return [self.low + i * self.step for i in range(round((self.high - self.low) / self.step) + 1)]
+
+
+def linear_scale(values: Iterable[float], most: int = 7) -> LinearScale:
+    """The shortest linear axis with at most `most` steps of 1, 2 or 5 times a power of ten that holds `values`.
+
+    >>> linear_scale([59.1, 83.4])
+    LinearScale(low=55.0, high=85.0, step=5.0)
+    """
+    known = [v for v in values if math.isfinite(v)] or [0.0]
+    low, high = min(known), max(known)
+    if low == high:
+        low, high = low - 0.5 * abs(low or 1.0), high + 0.5 * abs(high or 1.0)
+    step = _round_down((high - low) / most)
+    while math.ceil(high / step) - math.floor(low / step) > most:
+        step = _round_up(step * 1.5)
+    return LinearScale(math.floor(low / step) * step, math.ceil(high / step) * step, step)
+
+
 def _round_down(x: float) -> float:
     decade = math.floor(math.log10(x))
     return max(float(f"{s}e{d}") for d in (decade - 1, decade) for s in (1, 2, 5) if float(f"{s}e{d}") <= x * 1.000001)

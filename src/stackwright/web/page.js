@@ -1,7 +1,43 @@
 "use strict";
-// Tooltips from the SVG titles, a brighter line for the chip under the pointer, and the copy buttons.
-// Without this script the titles still show, only later, and the command can be selected by hand.
+// Roles and keys of the tabs, tooltips from the SVG titles, a brighter line for the chip under the pointer, and the
+// copy buttons. Without this script the tabs are links, the titles still show, only later, and the command can be
+// selected by hand.
 (() => {
+  const tabs = [...document.querySelectorAll(".tabs a")];
+  const panels = tabs.map((tab) => document.getElementById(tab.hash.slice(1)));
+  const tell = () => { // the style shows the panel of the address; this only says so
+    const target = document.getElementById(location.hash.slice(1));
+    const open = target && target.closest(".panel") || panels[0];
+    tabs.forEach((tab, i) => {
+      tab.setAttribute("aria-selected", String(panels[i] === open));
+      tab.tabIndex = panels[i] === open ? 0 : -1;
+    });
+  };
+  const go = (tab) => {
+    const strip = tab.closest("nav"), top = window.scrollY + strip.parentNode.querySelector("main").getBoundingClientRect().top;
+    const y = Math.min(window.scrollY, top - strip.offsetHeight); // keeps the place, but no further down than the strip
+    location.hash = tab.hash;
+    window.scrollTo(0, y);
+    tab.focus({ preventScroll: true });
+  };
+  if (tabs.length && CSS.supports("selector(:has(*))")) {
+    tabs[0].closest("ul").setAttribute("role", "tablist");
+    tabs.forEach((tab, i) => {
+      tab.parentNode.setAttribute("role", "presentation");
+      tab.setAttribute("role", "tab");
+      tab.setAttribute("aria-controls", panels[i].id);
+      panels[i].setAttribute("role", "tabpanel");
+      tab.addEventListener("click", (event) => { event.preventDefault(); go(tab); });
+      tab.addEventListener("keydown", (event) => {
+        const last = tabs.length - 1;
+        const next = { ArrowRight: i < last ? i + 1 : 0, ArrowLeft: i ? i - 1 : last, Home: 0, End: last, " ": i }[event.key];
+        if (next !== undefined) { event.preventDefault(); go(tabs[next]); }
+      });
+    });
+    window.addEventListener("hashchange", tell);
+    tell();
+  }
+
   const tip = document.getElementById("tip");
   const REACH = 22; // pixels
 
@@ -26,7 +62,7 @@
     const marks = [...svg.querySelectorAll("[data-tip]")];
     if (!marks.length) continue;
     const groups = [...svg.querySelectorAll("g.chip")];
-    const labels = svg.classList.contains("plot") ? [...document.querySelectorAll(".labels text")] : [];
+    const labels = svg.classList.contains("plot") ? [...svg.parentNode.querySelectorAll(".labels text")] : [];
     let current = null;
     const light = (mark) => {
       if (mark === current) return;

@@ -6,10 +6,10 @@ from typing import Any
 
 from stackwright.planner.evaluate import CONFIDENT
 from stackwright.planner.summary import STALE_DAYS
-from stackwright.web import names
-from stackwright.web.charts import latencies
+from stackwright.web.draw.tracks import latencies
 from stackwright.web.markup import Html, join, tag
-from stackwright.web.numbers import (
+from stackwright.web.words import names
+from stackwright.web.words.numbers import (
     between,
     count,
     figure,
@@ -47,9 +47,9 @@ def question(document: Document) -> str:
     """The question in one sentence."""
     q = document["question"]
     parts = [f"Which stack serves {names.model_name(str(q['model']))}"]
-    load = _load(q["workload"])
-    if load:
-        parts.append(load)
+    served = load(q["workload"])
+    if served:
+        parts.append(served)
     promised = promise(document)
     if promised:
         parts.append(f"with {promised}")
@@ -75,12 +75,27 @@ def traffic(document: Document) -> Html:
     if hits:
         lengths += f", {percent(hits)} of the prompt found in the cache"
     limits = [f"{words} {', '.join(map(str, q[k]))}" for k, words in _LIMITS.items() if q.get(k)]
+    have = q.get("have")
+    if q.get("residency"):
+        limits.append(f"data stay in {q['residency']}")
+    if q.get("certified"):
+        limits.append(f"certified for {', '.join(map(str, q['certified']))}")
+    if have:
+        limits.append(f"at hand {', '.join(map(str, have))}")
     if q.get("contracts"):
         limits.append("contracts " + ", ".join(names.contract_name(str(c)) for c in q["contracts"]))
     if finite(q.get("max_usd_per_hour")) is not None:
         limits.append(f"at most {usd(finite(q['max_usd_per_hour']))} USD/hour")
     if finite(q.get("max_chips")) is not None:
         limits.append(f"at most {count(q['max_chips'])} chips")
+    if finite(q.get("max_kw")) is not None:
+        limits.append(f"at most {q['max_kw']:g} kW")
+    if finite(q.get("min_quality")) is not None:
+        limits.append(f"{q['quality']['benchmark']} at least {q['min_quality']:g}")
+    if q.get("penalty"):
+        limits.append(f"penalty {q['penalty']}")
+    if q.get("sector"):
+        limits.append(f"sector profile {q['sector']['name']}")
     restricted = f" Allowed: {'; '.join(limits)}." if limits else ""
     return join(lengths, ".", restricted)
 
@@ -184,7 +199,8 @@ def _throughput(p: Document) -> str:
     return significant(figure(p.get("output_tokens_per_s_per_chip")).value)
 
 
-def _load(w: Document) -> str:
+def load(w: Document) -> str:
+    """The load in words: `at 20 requests per second`; empty where none is given."""
     rate, users = finite(w.get("requests_per_s")), finite(w.get("concurrency"))
     if rate is not None:
         return f"at {rate:g} {'request' if rate == 1 else 'requests'} per second"

@@ -6,15 +6,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from stackwright.web import names
-from stackwright.web.charts import percent_at
-from stackwright.web.marks import legend, mark, slots, swatch
+from stackwright.web.draw.labels import spread
+from stackwright.web.draw.marks import legend, mark, slots, swatch
+from stackwright.web.draw.scales import LogScale, log_scale
+from stackwright.web.draw.tracks import percent_at
 from stackwright.web.markup import Html, join, tag
-from stackwright.web.numbers import count, figure, finite, limit, seconds, significant, usd_per_mtok
-from stackwright.web.scales import LogScale, log_scale
+from stackwright.web.words import names
+from stackwright.web.words.numbers import count, figure, finite, limit, seconds, significant, usd_per_mtok
 
 _HEIGHT = 480.0
-_LABEL_GAP = 15.0
 _DEAREST = 100.0  # points dearer than this many times the cheapest are left out
 Document = dict[str, Any]
 
@@ -179,14 +179,7 @@ def _label_tops(axes: _Axes, by_chip: Mapping[str, Sequence[Document]]) -> dict[
     """Heights of the labels: as near to the slow end of each line as they can be without touching each other."""
     wanted = {chip: axes.top(points[0]["usd_per_mtok_output"]) for chip, points in by_chip.items()}
     order = sorted(wanted, key=lambda chip: (wanted[chip], -axes.left(by_chip[chip][0])))
-    tops: list[float] = []
-    for chip in order:
-        tops.append(max(wanted[chip], tops[-1] + _LABEL_GAP if tops else 8.0))
-    bottom = _HEIGHT - 6.0
-    for i in reversed(range(len(tops))):
-        tops[i] = min(tops[i], bottom)
-        bottom = tops[i] - _LABEL_GAP
-    return dict(zip(order, tops, strict=True))
+    return dict(zip(order, spread([wanted[chip] for chip in order], bottom=_HEIGHT - 6.0), strict=True))
 
 
 def _key(colours: Mapping[str, int], has_first: bool) -> Html:
