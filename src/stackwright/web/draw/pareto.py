@@ -9,7 +9,7 @@ from typing import Any
 from stackwright.web.draw.labels import spread
 from stackwright.web.draw.marks import legend, mark, slots, swatch
 from stackwright.web.draw.scales import LogScale, log_scale
-from stackwright.web.draw.tracks import percent_at
+from stackwright.web.draw.tracks import percent_at, scrolling
 from stackwright.web.markup import Html, join, tag
 from stackwright.web.words import names
 from stackwright.web.words.numbers import count, figure, finite, limit, seconds, significant, usd_per_mtok
@@ -52,15 +52,13 @@ def pareto_chart(document: Document) -> Html | None:
     called = {p["stack"]["chip"]: names.chip_short(p) for p in _plans(document)}
     return join(
         _key(colours, first is not None),
-        tag(
-            "div",
+        scrolling(
             tag("div", "USD per million output tokens (log)", class_="axis-title y"),
             _labels(axes, by_chip, colours),
             _plot(document, axes, by_chip, colours, called, first, dearest),
             _y_axis(axes),
             _x_axis(axes),
             tag("div", "tokens per second for one user (log), faster to the right", class_="axis-title x"),
-            class_="pareto",
         ),
         _caption(len(every) - len(points), dearest),
     )

@@ -9,7 +9,7 @@ from itertools import pairwise
 from stackwright.web.draw.labels import spread
 from stackwright.web.draw.marks import mark, swatch
 from stackwright.web.draw.scales import LinearScale, LogScale, linear_scale, log_scale
-from stackwright.web.draw.tracks import percent_at
+from stackwright.web.draw.tracks import percent_at, scrolling
 from stackwright.web.markup import Html, join, tag
 from stackwright.web.words.numbers import Figure, significant
 
@@ -52,15 +52,14 @@ def quality_chart(dots: Sequence[Dot], benchmark: str) -> Html:
     axes = _Axes(log_scale(costs), linear_scale(d.score for d in dots))
     return join(
         _key(dots),
-        tag(
-            "div",
+        scrolling(
             tag("div", f"{benchmark}, higher is better", class_="axis-title y"),
             _models(axes, dots),
             _plot(axes, dots, benchmark),
             _y_axis(axes),
             _x_axis(axes),
             tag("div", "USD per million output tokens (log), cheaper to the left", class_="axis-title x"),
-            class_="pareto quality",
+            kind="quality",
         ),
     )
 

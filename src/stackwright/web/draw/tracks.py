@@ -42,6 +42,12 @@ def track(*marks: object, height: int = _ROW_HEIGHT, label: str = "") -> Html:
     return tag("svg", *marks, class_="track", height=height, role=role, aria_label=label or None, aria_hidden=hidden)
 
 
+def scrolling(*parts: object, kind: str = "") -> Html:
+    """A chart with labels and axes around it, which scrolls sideways on a narrow screen."""
+    chart = tag("div", *parts, class_=f"pareto {kind}".strip())
+    return tag("div", chart, class_="chart", tabindex=0, role="region", aria_label="chart")
+
+
 def cost_scale(plans: Sequence[Document]) -> LogScale:
     """The common axis of USD per million output tokens of several plans."""
     figures = [figure(p.get("usd_per_mtok_output")) for p in plans]
@@ -95,7 +101,7 @@ def cost_rows(rows: Sequence[CostRow]) -> Html:
         ]
     axis = axis_row([(scale.at(t), significant(t, 1)) for t in scale.ticks()])
     return join(
-        tag("div", *cells, axis, class_="rows"),
+        tag("div", *cells, axis, class_="rows roomy"),
         tag("p", "USD per million output tokens (log axis); line: 90 % interval.", class_="caption"),
     )
 

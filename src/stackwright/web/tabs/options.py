@@ -45,7 +45,7 @@ def option_table(options: Sequence[Document], document: Document, label: str) ->
     ]
     scale = cost_scale(options)
     rows = [_row(o, document, scale) for o in options]
-    return table(columns, rows, css="ranking", label=label)
+    return table(columns, rows, css="options", label=label)
 
 
 def kind(o: Document) -> Html:

@@ -43,7 +43,7 @@ def _plan(document: Document) -> Opening:
 
 def _choice(document: Document) -> Opening:
     q, options = document["question"], document["choice"]
-    asked = [names.model_name(str(m)) for m in q["models"]]
+    asked = [*dict.fromkeys(names.model_name(str(o["model"])) for o in [*options, *document.get("refused", ())])]
     which = (
         f"Which of {', '.join(asked[:-1])} and {asked[-1]}" if 1 < len(asked) <= 6 else f"Which of {len(asked)} models"
     )
@@ -85,7 +85,7 @@ def _ecosystems(document: Document) -> Opening:
 
 def _ways(options: Sequence[Document], start: str, rows: Sequence[Document] = ()) -> tuple[Html, ...]:
     """The cheapest rented way that keeps the promise, the cheapest by API, the best score."""
-    of = {id(r["best"]): f"{r['ecosystem']}: " for r in rows}
+    of = {id(r["best"]): f"in “{r['ecosystem']}”: " for r in rows}
     rented = next((o for o in options if o["meets_slo"]), None)
     by_api = min((o for o in options if o["kind"] == "api"), key=_cost, default=None)
     able = [o for o in options if o["meets_slo"] is not False and o.get("quality")]
