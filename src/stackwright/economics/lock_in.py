@@ -13,8 +13,9 @@ class Elsewhere:
     """What else could carry the same service, by name; None where nobody looked.
 
     `providers`: others who rent the same chip; `similar_chips`: chips of other makers in the same class; `engines`:
-    other engines on the same chip; `engine_makers`: other makers on whose chips the engine runs; `checkpoint_makers`: other makers whose chips take
-    the weights as they are quantised; `sellers`: API sellers of the same model (without the one chosen).
+    other engines on the same chip; `engine_makers`: other makers on whose chips the engine runs;
+    `checkpoint_makers`: other makers whose chips take the weights as they are quantised; `sellers`: API sellers of
+    the same model (without the one chosen).
     """
 
     weights_open: bool
