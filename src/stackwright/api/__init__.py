@@ -2,6 +2,7 @@
 
 from stackwright.api.calibration import calibrate
 from stackwright.api.choice import choice_document, choose
+from stackwright.api.comparison import compare, comparison_document
 from stackwright.api.documents import launch_of, plan_document, predict_document
 from stackwright.api.explanation import explain_document
 from stackwright.api.plans import plan
@@ -16,6 +17,8 @@ __all__ = [
     "catalog_with",
     "choice_document",
     "choose",
+    "compare",
+    "comparison_document",
     "constants_from",
     "explain",
     "explain_document",

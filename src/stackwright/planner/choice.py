@@ -156,13 +156,17 @@ def choose_model(
         if reason:
             refused.append(Refusal(s.id, "", reason))
             continue
-        offers = api_offers_of(s.names, among=c.providers) if c.providers != (NONE,) else []
-        rows = _by_api(s, score, offers, q, refused)
+        usual = api_offers_of(s.names)
+        offers = api_offers_of(s.names, among=c.providers) if c.providers not in ((), (NONE,)) else usual
+        if c.providers == (NONE,):
+            offers = []
+        sellers = _names([*usual, *offers])
+        rows = _by_api(s, score, offers, sellers, q, refused)
         if s.open_weights and c.rent:
             answer = _rented(s, q, catalog, constants, refused)
             if answer is not None:
                 evaluated, assumptions = evaluated + answer.evaluated, answer.assumptions
-                rows += _self_hosted(s, score, answer, catalog, tuple(_names(offers)), refused)
+                rows += _self_hosted(s, score, answer, catalog, tuple(sellers), refused)
         elif not offers:
             refused.append(Refusal(s.id, "API", _nobody(c)))
         found += rows
@@ -205,7 +209,7 @@ def compared(found: Sequence[Option], scored: bool, q: Question) -> list[Option]
             made.append(o)
             continue
         better = next((b for b in able if b is not o and _dominates(b, o, q)), None)
-        made.append(replace(o, on_front=better is None, dominated_by=better and _dominator(better, o, q)))
+        made.append(replace(o, on_front=better is None, dominated_by=_dominator(better, o, q) if better else None))
     return made
 
 
@@ -283,11 +287,15 @@ def _self_hosted(
 
 
 def _by_api(
-    s: Subject, score: Score | None, offers: Sequence[ApiOffer], q: Question, refused: list[Refusal]
+    s: Subject,
+    score: Score | None,
+    offers: Sequence[ApiOffer],
+    sellers: Sequence[str],
+    q: Question,
+    refused: list[Refusal],
 ) -> list[Option]:
     w, found = q.workload, []
     longest, most = longest_request(w), q.limits.max_usd_per_hour
-    sellers = _names(offers)
     for offer in offers:
         name = f"{offer.seller.name} API"
         if offer.context_tokens is not None and offer.context_tokens < longest:
