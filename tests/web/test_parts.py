@@ -13,7 +13,7 @@ from stackwright.web.markup import join, tag, text
 from stackwright.web.words.numbers import figure, finite, probability, seconds, significant, usd
 
 
-@pytest.mark.parametrize("name", ["markup", "numbers", "scales"])
+@pytest.mark.parametrize("name", ["markup", "words.numbers", "draw.scales", "draw.labels"])
 def test_examples_in_docstrings(name: str) -> None:
     module = importlib.import_module(f"stackwright.web.{name}")
     assert doctest.testmod(module).failed == 0

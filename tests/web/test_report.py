@@ -1,69 +1,22 @@
 from __future__ import annotations
 
 import copy
-import datetime as dt
 import re
-from html.parser import HTMLParser
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from stackwright.web import render_report, write_report
+from tests.web.page import DAY, page, with_every_text
 from tests.web.plan_documents import document, front, interval, offer, plan
-
-DAY = dt.date(2026, 7, 1)
-VOID = {"meta", "link", "br", "img", "hr", "input"}
-
-
-class Page(HTMLParser):
-    """Elements, attributes and visible text of a page; complains about tags that do not match."""
-
-    def __init__(self, html: str) -> None:
-        super().__init__()
-        self.attributes: list[tuple[str, str, str]] = []
-        self.words: list[str] = []
-        self.open: list[str] = []
-        self.names: set[str] = set()
-        self.feed(html)
-        self.close()
-        assert not self.open
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.names.add(tag)
-        self.attributes += [(tag, k, v or "") for k, v in attrs]
-        if tag not in VOID:
-            self.open.append(tag)
-
-    def handle_endtag(self, tag: str) -> None:
-        assert self.open.pop() == tag
-
-    def handle_data(self, data: str) -> None:
-        if self.open and self.open[-1] not in ("style", "script"):
-            self.words.append(data)
-
-    @property
-    def text(self) -> str:
-        return re.sub(r"[\s\u00a0]+", " ", " ".join(self.words))
-
-    @property
-    def sections(self) -> list[str]:
-        return [v for tag, k, v in self.attributes if tag == "section" and k == "id"]
-
-
-def page(d: dict[str, Any]) -> Page:
-    found = Page(render_report(d, DAY))
-    assert not re.search(r"\b(nan|NaN|None|inf|Infinity|null|True|False)\b", found.text)
-    values = " ".join(v for tag, k, v in found.attributes if tag != "meta")
-    assert not re.search(r"\b(nan|None|inf)\b", values)
-    return found
 
 
 def test_whole_document_tells_its_story_in_order() -> None:
     found = page(document())
     assert found.sections == [
-        "figures", "plans", "front", "costs", "rent", "latency", "contracts", "launch", "rejected", "assumptions",
-        "sources",
+        "figures", "latency", "rent", "launch",
+        "side-by-side", "plans", "costs", "front", "contracts", "rejected",
+        "assumptions", "sources",
     ]  # fmt: skip
     assert "Which stack serves Thinker-32B at 20 requests per second" in found.text
     assert "Run Thinker-32B (NVFP4) on 4 × NVIDIA B200-HGX 180 GB at RunPod" in found.text.replace("  ", " ")
@@ -95,17 +48,8 @@ def test_links_inside_the_page_lead_somewhere() -> None:
 HOSTILE = "</title></script><script>alert(1)</script><img src=http://evil.example/x onerror=\"a('b')\">&\x00\ud800"
 
 
-def _with_every_text(value: Any, text: str, key: str = "") -> Any:
-    """The document with every text replaced, but for those that select a form (dates, metric names)."""
-    if isinstance(value, dict):
-        return {k: _with_every_text(v, text, k) for k, v in value.items()}
-    if isinstance(value, list):
-        return [_with_every_text(v, text, key) for v in value]
-    return text if isinstance(value, str) else value
-
-
 def test_markup_in_the_data_stays_text(tmp_path: Path) -> None:
-    hostile = _with_every_text(
+    hostile = with_every_text(
         document(compare={"today": plan(0), "changes": ["x"]}, unpriced=[plan(1, "x", None)]), HOSTILE
     )
     hostile["rejected_by_reason"] = {HOSTILE: 2}

@@ -75,7 +75,7 @@ def sources(document: Document) -> Section | None:
     content: list[object] = []
     for kind, entries in used.items():
         shown = [join(words, " ", tag("span", _by(labels), class_="muted")) for words, labels in entries.items()]
-        content += [tag("h4", kind.capitalize()), parts.bullets(shown)]
+        content += [tag("h4", kind[:1].upper() + kind[1:]), parts.bullets(shown)]
     return section("sources", "Sources", "Sources", tag("div", *content, class_="sources"))
 
 

@@ -69,7 +69,9 @@ def _best(rows: list[Document], document: Document) -> Section | None:
     bests = [{**r["best"], "ecosystem": r["ecosystem"], "on_front": False} for r in answered]
     table = option_table(bests, document, "The best of each ecosystem")
     notes = [join(tag("b", r["ecosystem"]), f": {r['note']}") for r in rows if r.get("note")]
-    return section("standings", "Best of each", "The best of each", table, parts.bullets(notes) if notes else None)
+    return section(
+        "standings", "Best of each", "The best of each ecosystem", table, parts.bullets(notes) if notes else None
+    )
 
 
 def _order(document: Document) -> Section | None:

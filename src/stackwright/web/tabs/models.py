@@ -142,7 +142,8 @@ def _every(document: Document) -> Section:
 
 def _cut(options: Sequence[Document]) -> tuple[list[Document], list[Document]]:
     sellers: Counter[str] = Counter()
-    shown, more = [], []
+    shown: list[Document] = []
+    more: list[Document] = []
     for o in options:
         if o["kind"] != "self_hosted":
             sellers[str(o["model"])] += 1

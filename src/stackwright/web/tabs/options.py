@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from stackwright.web.draw.marks import swatch
@@ -25,6 +25,7 @@ from stackwright.web.words.numbers import (
 )
 
 Document = dict[str, Any]
+Called = Mapping[tuple[object, object], str]
 SURE = 0.9
 _UNKNOWN = "not known"
 
@@ -44,8 +45,9 @@ def option_table(options: Sequence[Document], document: Document, label: str) ->
         *([Column("Beaten by")] if ranked else []),
     ]
     scale = cost_scale(options)
-    rows = [_row(o, document, scale) for o in options]
-    return table(columns, rows, css="options", label=label)
+    called = {(o["model"], o["how"]): how(o) for o in [*document.get("choice", ()), *options]}
+    rows = [_row(o, document, scale, called) for o in options]
+    return table(columns, rows, css="options beaten" if ranked else "options", label=label)
 
 
 def kind(o: Document) -> Html:
@@ -74,13 +76,14 @@ def cost_words(o: Document) -> str:
     return usd_per_mtok(f.value) + (f" ({interval})" if interval else "")
 
 
-def beaten(o: Document) -> str:
+def _beaten(o: Document, called: Called) -> str:
     """What is no worse in anything compared and better in something; empty where nothing is."""
     by = o.get("dominated_by")
     if by is None:
         return ""
     sure = "" if (finite(by.get("p_cheaper")) or 0.0) > SURE else "; which is cheaper is too close to say"
-    return f"{names.model_name(str(by['model']))}, {by['how']} in {' and '.join(map(str, by['compared']))}{sure}"
+    other = called.get((by["model"], by["how"]), by["how"])
+    return f"{names.model_name(str(by['model']))}, {other}, in {' and '.join(map(str, by['compared']))}{sure}"
 
 
 def chart_tip(o: Document) -> str:
@@ -89,7 +92,7 @@ def chart_tip(o: Document) -> str:
     return f"{names.model_name(str(o['model']))}\n{how(o)}\n{cost_words(o)} USD per million output tokens\n{promise}"
 
 
-def _row(o: Document, document: Document, scale: LogScale) -> Row:
+def _row(o: Document, document: Document, scale: LogScale, called: Called) -> Row:
     p95, f, quality = names.percentile(document), figure(o.get("usd_per_mtok_output")), o.get("quality")
     bar = track(interval_marks(f, scale, slot(o), solid=o["meets_slo"] is not False, height=12), height=12)
     interval = between(f, usd_per_mtok) if f.low != f.high else ""
@@ -107,7 +110,7 @@ def _row(o: Document, document: Document, scale: LogScale) -> Row:
         usd(finite(o.get("usd_per_month"))),
         two_lines(*latency) if o.get("plan") else _UNKNOWN,
         _UNKNOWN if o.get("p_meets_slo") is None else probability(finite(o["p_meets_slo"])),
-        *([beaten(o) or (ABSENT if not o.get("on_front") else "")] if "ecosystem" not in o else []),
+        *([_beaten(o, called) or (ABSENT if not o.get("on_front") else "")] if "ecosystem" not in o else []),
     )
     return Row(cells, css="missed" if o["meets_slo"] is False else "first" if o.get("on_front") else None)
 
