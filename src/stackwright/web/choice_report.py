@@ -9,6 +9,7 @@ from typing import Any
 
 from stackwright.web import names, parts, sentences
 from stackwright.web.charts import cost_scale, interval_marks, track
+from stackwright.web.marks import slots
 from stackwright.web.markup import Html, join, tag
 from stackwright.web.numbers import (
     ABSENT,
@@ -27,6 +28,7 @@ from stackwright.web.sections import Section
 
 Document = dict[str, Any]
 _UNKNOWN = "not known"
+_API_SLOT = 6
 
 
 def write_choice_report(document: Document, path: Path) -> None:
@@ -229,7 +231,9 @@ def _cells(o: Document, document: Document, scale: Any) -> tuple[object, ...]:
     score = o["quality"]
     kept = o["meets_slo"] is not False
     shown = tag("span", "" if o["api"] else between(cost, usd_per_mtok), class_="muted")
-    bar = track(interval_marks(cost, scale, 6 if o["api"] else 0, solid=kept, height=12), height=12)
+    vendor = o["plan"]["stack"]["vendor"] if o["plan"] else ""
+    slot = slots([vendor])[vendor] if vendor else _API_SLOT
+    bar = track(interval_marks(cost, scale, slot, solid=kept, height=12), height=12)
     latency = [seconds(figure(o[f"{name}_{p95}_s"]).value) for name in ("ttft", "tpot")]
     return (
         ABSENT if score is None else significant(score["score"]),
@@ -260,7 +264,7 @@ def _cost(o: Document) -> Html:
 
 
 def _thousands(x: Document) -> str:
-    low, high = significant(x["low"] / 1e3), significant(x["high"] / 1e3)
+    low, high = significant(x["low"] / 1e3, 2), significant(x["high"] / 1e3, 2)
     return low if low == high else f"{low} – {high}"
 
 
