@@ -49,7 +49,7 @@ def test_reports(shell: Shell, tmp_path: Path, question: str) -> None:
 
 def test_compare(shell: Shell, question: str) -> None:
     said = shell.answered("compare", question)
-    for words in ("rented", "bought", "P(row cheaper than column)", "What it locks"):
+    for words in ("rented", "bought", "P(row costs less than column)", "What it locks"):
         assert words in said
     document = shell.document("compare", question, "--rate", "10", "--porting-usd", "1000")
     assert document["question"]["workload"]["requests_per_s"] == 10

@@ -102,10 +102,11 @@ def _verdicts(out: Console, document: dict[str, Any]) -> None:
     told = len(document["verdicts"]) - len(close)
     if not document["verdicts"]:
         return
-    lead(out, "Who is cheaper:", f" {told} of {len(document['verdicts'])} pairs can be told with more than 90 %")
+    pairs = len(document["verdicts"])
+    lead(out, "Who is cheaper:", f" {told} of {pairs} pairs can be told; P(row costs less than column)")
     names, p = document["cheaper"]["names"], document["cheaper"]["p"]
     labels = [chr(ord("A") + i) for i in range(len(names))]
-    made = table("P(row cheaper than column)", "", *labels, right=labels)
+    made = table("", "", *labels, right=labels)
     for i, name in enumerate(names):
         made.add_row(f"{labels[i]}  {name}", *("" if i == j else _share(p[i][j]) for j in range(len(names))))
     out.print(made)

@@ -201,7 +201,7 @@ def subject(name: str, catalog: Catalog, providers: tuple[str, ...] = ()) -> Sub
 def compared(found: Sequence[Option], scored: bool, q: Question) -> list[Option]:
     """The options in order, each with its place on the Pareto front or what dominates it."""
     group = {True: 0, None: 1, False: 2}
-    order = sorted(found, key=lambda o: (group[o.keeps], o.usd_per_mtok_output.value, o.model, o.how))
+    order = sorted(found, key=lambda o: (group[o.keeps], *_place(o)))
     able = [o for o in order if o.keeps is not False and (o.score is not None or not scored)]
     made = []
     for o in order:
@@ -211,6 +211,12 @@ def compared(found: Sequence[Option], scored: bool, q: Question) -> list[Option]
         better = next((b for b in able if b is not o and _dominates(b, o, q)), None)
         made.append(replace(o, on_front=better is None, dominated_by=_dominator(better, o, q) if better else None))
     return made
+
+
+def _place(o: Option) -> tuple[float, str, int, str]:
+    """Cost first; of equal prices the maker's own API before others."""
+    own = o.api is not None and o.api.seller.kind == "maker"
+    return round(o.usd_per_mtok_output.value, 9), o.model, 0 if own else 1, o.how
 
 
 def _dominates(a: Option, b: Option, q: Question) -> bool:
