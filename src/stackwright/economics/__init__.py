@@ -1,14 +1,21 @@
 """Money and footprint: rent, dollars per token, energy and carbon. Knows no physics."""
 
+from stackwright.economics.electricity import electricity_usd_per_hour
 from stackwright.economics.footprint import Footprint, footprint
+from stackwright.economics.penalty import Clause, Tier, expected_penalty_usd, parse_clause
 from stackwright.economics.rent import Packing, rent_usd_per_hour
 from stackwright.economics.tokens import TokenCost, token_cost, usd_per_mtok
 
 __all__ = [
+    "Clause",
     "Footprint",
     "Packing",
+    "Tier",
     "TokenCost",
+    "electricity_usd_per_hour",
+    "expected_penalty_usd",
     "footprint",
+    "parse_clause",
     "rent_usd_per_hour",
     "token_cost",
     "usd_per_mtok",

@@ -56,6 +56,11 @@ def plan_of(x: Context, s: Sized, rank: int) -> Plan:
         joules_per_output_token=energy,
         kgco2_per_mtok=carbon,
         facility_watts=s.footprint.facility_w,
+        breach=s.breach,
+        usd_per_hour_with_penalty=s.usd_per_hour_with_penalty if s.breach else None,
+        usd_per_mtok_output_with_penalty=(
+            money.scaled(s.usd_per_hour_with_penalty / s.usd_per_hour) if s.breach and money else None
+        ),
         other_contracts=_other_contracts(x, s),
         why=_why(x, s, stack),
         notes=_notes(s, stack, doubt),
