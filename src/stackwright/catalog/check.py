@@ -27,9 +27,10 @@ NO_FP8_FAMILIES = frozenset({"volta", "turing", "ampere"})
 WEAK_INT8_FAMILIES = frozenset({"blackwell-ultra"})
 DECIMAL_VENDORS = frozenset({"NVIDIA", "AMD", "Intel"})  # sell decimal GB; the others print GiB
 NOT_AN_OFFER = re.compile(
-    r"accelerator[ _-]only|billed apart|starting[ _]at|\bmedian\b|modelled|estimated|\bcommunity\b|low[ _]priority",
+    r"accelerator[ _-]only|billed apart|starting[ _]at|modelled|estimated|low[ _]priority",
     re.IGNORECASE,
 )
+MARKET = re.compile(r"\bmedian\b|\bcommunity\b", re.IGNORECASE)  # sold by third parties: contract `marketplace` only
 BOTH_WAYS = re.compile(r"([\d,.]+) GB/s both ways")
 PCIE = re.compile(r"PCIe ([3-7])\.0 x16")
 
@@ -200,7 +201,8 @@ def _offer(offer: Offer, catalog: Catalog, day: dt.date) -> Found:
         yield Finding("error", offer.id, "chips", f"sold by the chip but {offer.chips} chips to the unit")
     if offer.max_replica_chips < offer.chips:
         yield Finding("error", offer.id, "max_replica_chips", "smaller than one unit")
-    if NOT_AN_OFFER.search(offer.instance):
+    of_hosts = all(p.contract == "marketplace" for p in offer.prices)
+    if NOT_AN_OFFER.search(offer.instance) or (MARKET.search(offer.instance) and not of_hosts):
         yield Finding("error", offer.id, "instance", "not a rentable offer (part price, headline or marketplace)")
     if not offer.prices:
         yield Finding("error", offer.id, "prices", "no price")
@@ -244,7 +246,8 @@ def _price(offer: Offer, price: Price, day: dt.date) -> Found:
     per_chip = price.usd_per_hour / offer.chips
     if price.usd_per_hour <= 0 or price.usd_per_hour in SENTINEL_USD or per_chip in SENTINEL_USD:
         yield Finding("error", offer.id, where, f"{price.usd_per_hour:g} USD is a placeholder, not a price")
-    if NOT_AN_OFFER.search(f"{price.note} {price.source}"):
+    text = f"{price.note} {price.source}"
+    if NOT_AN_OFFER.search(text) or (MARKET.search(text) and price.contract != "marketplace"):
         yield Finding("error", offer.id, where, "not a rentable price (part price, headline or marketplace)")
 
 
