@@ -235,6 +235,15 @@ class Grid(Sourced):
     water_l_per_kwh: float | None = Field(default=None, ge=0)
 
 
+class Figure(Sourced):
+    """One figure about the world under a name, in the unit that `unit` prints; `low` and `high` of `value`."""
+
+    id: str
+    name: str
+    unit: str
+    value: float
+
+
 class Certification(Sourced):
     """An attestation that a provider states for its service (`hipaa`: it offers a business associate agreement).
 

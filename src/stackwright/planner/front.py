@@ -8,6 +8,7 @@ from stackwright.economics import usd_per_mtok
 from stackwright.planner.answer import FrontPoint
 from stackwright.planner.evaluate import excess
 from stackwright.planner.join import packing_on
+from stackwright.planner.offers import offers_of
 from stackwright.planner.size import Context
 
 _POINTS_PER_CHIP = 40
@@ -23,7 +24,7 @@ def pareto_front(x: Context) -> list[FrontPoint]:
     meets = excess(grid.metrics, q.slo) <= 1.0
     entries = grid.candidates.entries
     for chip in dict.fromkeys(e.chip.id for e in entries):
-        offers = x.catalog.offers_for(chip, q.clouds or None, q.contracts, q.regions or None)
+        offers = offers_of(q, x.catalog, chip)
         rows, usd, provider = [], [], []
         for row, entry in enumerate(entries):
             if entry.chip.id != chip:

@@ -14,6 +14,7 @@ from stackwright.economics import Packing, rent_usd_per_hour
 from stackwright.errors import InputError
 from stackwright.performance import Candidate
 from stackwright.planner.evaluate import Chosen
+from stackwright.planner.offers import offers_of
 from stackwright.planner.question import Question
 
 Array = NDArray[np.float64]
@@ -50,7 +51,7 @@ def deployments(q: Question, catalog: Catalog, entries: Sequence[Candidate], cho
         candidate = entries[int(row)]
         chip = candidate.chip.id
         if chip not in offers:
-            offers[chip] = catalog.offers_for(chip, q.clouds or None, q.contracts, q.regions or None)
+            offers[chip] = offers_of(q, catalog, chip)
         for offer, price in offers[chip]:
             packing = packing_on(candidate, offer)
             if packing is None:
