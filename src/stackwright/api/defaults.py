@@ -18,7 +18,7 @@ Options = dict[str, Any]
 
 
 def with_sector(given: Options, catalog: Catalog) -> tuple[Options, Sector | None]:
-    """The options with what their `sector` fills in; what is given wins, and so does a residency for what hangs on it."""
+    """The options with what their `sector` fills in; what is given wins, also where it decides on others."""
     rest = {k: v for k, v in given.items() if k != "sector"}
     if not given.get("sector"):
         return rest, None

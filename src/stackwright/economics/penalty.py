@@ -14,6 +14,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 from stackwright.errors import InputError
 
@@ -64,7 +65,7 @@ def parse_clause(text: str) -> Clause:
     '10%<99,25%<95'
     """
     tiers = sorted((_tier(part, text) for part in text.split(",")), key=lambda t: -t.below_percent)
-    for milder, worse in zip(tiers, tiers[1:], strict=False):
+    for milder, worse in pairwise(tiers):
         if milder.below_percent == worse.below_percent:
             raise InputError(f"--penalty {text!r}: two tiers begin at {worse.below_percent:g} %")
         if bool(milder.credit) != bool(worse.credit):
@@ -83,7 +84,9 @@ def _tier(part: str, clause: str) -> Tier:
     if match is None:
         raise InputError(f"--penalty {clause!r}: cannot read {part.strip()!r}; {_EXPECTED}")
     if not _LOWEST < below <= _HIGHEST:
-        raise InputError(f"--penalty {clause!r}: a tier begins above {_LOWEST:g} and at most at {_HIGHEST:g} % of requests")
+        raise InputError(
+            f"--penalty {clause!r}: a tier begins above {_LOWEST:g} and at most at {_HIGHEST:g} % of requests"
+        )
     if amount <= 0 or (match[2] == "%" and amount > 100):
         raise InputError(f"--penalty {clause!r}: a credit is above 0 and at most 100 % of the fee, got {amount:g}")
     return Tier(below, credit=amount / 100.0) if match[2] == "%" else Tier(below, credit_usd=amount)

@@ -6,8 +6,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from stackwright.catalog import Catalog, Offer, Price, System
-from stackwright.economics import electricity_usd_per_hour
-from stackwright.errors import InputError, UnknownIdError
+from stackwright.economics import OWNED, electricity_usd_per_hour
+from stackwright.economics.own import SITES
+from stackwright.errors import UnknownIdError
 from stackwright.planner.question import AT_HAND, AtHand, Market
 
 
@@ -47,23 +48,25 @@ def _resolved(given: AtHand, catalog: Catalog) -> tuple[str, int, System | None]
 
 
 def _standing(chip: str, given: list[tuple[int, System | None]], market: Market, catalog: Catalog) -> Standing:
-    """The offer: one chip with its share of the machine, at the electricity of its nameplate power."""
+    """The offer: one chip with its share of the machine, at the electricity that it draws in the mean."""
     chips = sum(n for n, _ in given)
     record = catalog.chip(chip)
     system = given[0][1] or catalog.system_for(chip, chips)
-    if system is not None and system.power_w is not None:
-        watts, basis = system.power_w / system.chips, f"{system.id} {system.power_w:g} W / {system.chips}"
-    else:
-        watts, basis = record.power.tdp_w, f"{chip} {record.power.tdp_w:g} W, host not counted"
-    usd_per_kwh, source = _electricity(market)
+    site = SITES[system.setting] if system else SITES["desk"]
+    watts, basis = _mean_watts(catalog, chip, system)
+    grid = catalog.grid_for(OWNED, site)
+    facility_w = watts * (grid.pue if grid else 1.0)
+    usd_per_kwh, low, high, source = _electricity(market, catalog, site)
     together = max(1, min(chips, record.link.scale_up_domain))
     price = Price(
-        contract="owned",
-        usd_per_hour=electricity_usd_per_hour(watts, usd_per_kwh),
-        regions=(AT_HAND,),
-        source=f"electricity only: {basis} x {usd_per_kwh:g} USD/kWh ({source})",
-        confidence="assumption" if market.usd_per_kwh is None else "measured",
-        note="stands there already: electricity at nameplate power, without purchase, room or people",
+        contract=OWNED,
+        usd_per_hour=electricity_usd_per_hour(facility_w, usd_per_kwh),
+        low={"usd_per_hour": electricity_usd_per_hour(facility_w, low)},
+        high={"usd_per_hour": electricity_usd_per_hour(facility_w, high)},
+        regions=(site,),
+        source=f"electricity only: {basis}, {usd_per_kwh:g} USD/kWh ({source})",
+        confidence="assumption",
+        note=f"stands there already: electricity only, {facility_w:.0f} W a chip at {usd_per_kwh:g} USD/kWh",
     )
     offer = Offer(
         id=f"{AT_HAND}/{chip}", provider=AT_HAND, instance=chip, chip=chip, chips=1, unit="chip",
@@ -72,8 +75,21 @@ def _standing(chip: str, given: list[tuple[int, System | None]], market: Market,
     return Standing(chips, offer, price)
 
 
-def _electricity(market: Market) -> tuple[float, str]:
-    """USD per kWh and where the figure comes from."""
-    if market.usd_per_kwh is None:
-        raise InputError("--have needs --usd-per-kwh: what does a kilowatt-hour cost there?")
-    return market.usd_per_kwh, "given"
+def _mean_watts(catalog: Catalog, chip: str, system: System | None) -> tuple[float, str]:
+    """Mean watts of one chip with its share of the machine, and how they come about."""
+    share = catalog.ownership["load-share"].value
+    if system is None or system.power_w is None:
+        watts = catalog.chip(chip).power.tdp_w
+        return watts * share, f"{share:g} of the {watts:g} W of {chip}, without host"
+    watts = system.power_w / system.chips
+    if system.nameplate:
+        return watts * share, f"{share:g} of the {watts:g} W a chip of {system.id}"
+    return watts, f"{watts:g} W a chip of {system.id}"
+
+
+def _electricity(market: Market, catalog: Catalog, site: str) -> tuple[float, float, float, str]:
+    """USD per kWh with low and high, and where the figure comes from: as given, else a term of ownership."""
+    if market.usd_per_kwh is not None:
+        return market.usd_per_kwh, market.usd_per_kwh, market.usd_per_kwh, "given"
+    term = catalog.ownership["electricity-desk" if site == SITES["desk"] else "electricity"]
+    return term.value, term.low.get("value", term.value), term.high.get("value", term.value), term.source

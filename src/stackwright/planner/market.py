@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 
 from stackwright.catalog import Catalog, Offer, Price, countries_in, country_of, lacking, regions_in
+from stackwright.economics import OWNED, owned_offers
 from stackwright.planner.at_hand import Standing, standing
 from stackwright.planner.question import AT_HAND, Market
 
@@ -49,6 +50,18 @@ class Marketplace:
             self._known[chip] = sorted(found, key=lambda pair: (_usd_per_chip_hour(pair), pair[0].id))
         return self._known[chip]
 
+    def under_other_contracts(self, offer: Offer, contract: str) -> list[Price]:
+        """Prices of an offer under all contracts but one, where they satisfy the other constraints of the market."""
+        if offer.id not in self.catalog.offers:
+            return []
+        others = tuple({p.contract for p in offer.prices} - {contract})
+        found = []
+        for same, price in self.catalog.offers_for(offer.chip, (offer.provider,), others, self.market.regions or None):
+            there, reasons = self._there(same, price)
+            if same.id == offer.id and not reasons:
+                found.append(price.model_copy(update={"regions": there}))
+        return found
+
     @cached_property
     def at_hand(self) -> Mapping[str, Standing]:
         """What stands there already, by chip."""
@@ -73,28 +86,38 @@ class Marketplace:
         if not m.rents:
             return []
         clouds = tuple(c for c in m.clouds if c != AT_HAND)
-        found = []
+        found = self._bought(chip)
         for offer, price in self.catalog.offers_for(chip, clouds or None, m.contracts, m.regions or None):
-            there = self._there(offer, price)
-            reasons = (*self._lacks(offer.provider), *(() if there else (self._elsewhere(offer, price),)))
+            there, reasons = self._there(offer, price)
             if reasons:
                 self._note(offer, price, reasons)
             else:
                 found.append((offer, price if there == price.regions else price.model_copy(update={"regions": there})))
         return found
 
-    def _there(self, offer: Offer, price: Price) -> tuple[str, ...]:
-        """Regions of a price that are known to lie where the data must stay."""
-        if not self.market.residency:
-            return price.regions
-        allowed = regions_in(self.catalog, offer.provider, self.market.residency)
-        return tuple(r for r in price.regions if r in allowed)
+    def _bought(self, chip: str) -> list[Priced]:
+        """Machines bought, where contract `owned` is asked for; where they stand is for their owner to ensure."""
+        clouds, regions = ({name.lower() for name in names} for names in (self.market.clouds, self.market.regions))
+        if OWNED not in self.market.contracts or (clouds and OWNED not in clouds):
+            return []
+        return [
+            (offer, price)
+            for offer in owned_offers(self.catalog, self.catalog.chip(chip).id)
+            for price in offer.prices
+            if not regions or regions & {r.lower() for r in price.regions}
+        ]
 
-    def _elsewhere(self, offer: Offer, price: Price) -> str:
-        """Why no region of a price will do."""
-        if any(country_of(self.catalog, offer.provider, r) is None for r in price.regions):
-            return "country of its region unknown"
-        return f"not in {self.market.residency}"
+    def _there(self, offer: Offer, price: Price) -> tuple[tuple[str, ...], tuple[str, ...]]:
+        """Regions of a price that will do, and the reasons why the offer will not (none where it will)."""
+        reasons, place = self._lacks(offer.provider), self.market.residency
+        if not place:
+            return price.regions, reasons
+        there = regions_in(self.catalog, offer.provider, place)
+        kept = tuple(r for r in price.regions if r in there)
+        if kept:
+            return kept, reasons
+        unknown = any(country_of(self.catalog, offer.provider, r) is None for r in price.regions)
+        return (), (*reasons, "country of its region unknown" if unknown else f"not in {place}")
 
     def _lacks(self, provider: str) -> tuple[str, ...]:
         """The certifications asked for that a provider is not known to hold."""

@@ -25,6 +25,7 @@ from stackwright.planner.evaluate import (
 )
 from stackwright.planner.front import pareto_front
 from stackwright.planner.join import Deployment, deployments
+from stackwright.planner.limits import fits_power, within
 from stackwright.planner.market import LeftOut, Marketplace
 from stackwright.planner.models import resolve_model
 from stackwright.planner.question import Question
@@ -34,13 +35,6 @@ from stackwright.planner.space import Rejection, RejectionKind, Space, space
 from stackwright.planner.summary import plan_of
 from stackwright.serving.prediction import fit_problem
 from stackwright.serving.tokens import longest_request
-from stackwright.units import KILO
-
-
-_PENALTY_NOTE = (
-    "the probability of a penalty tier is about the error of the prediction, one draw for the deployment and the same "
-    "in every month: the expected penalty is an average over such deployments, not over months"
-)
 
 
 def plan(q: Question, catalog: Catalog, constants: Constants, today: Today | None = None) -> Answer:
@@ -67,7 +61,7 @@ def plan(q: Question, catalog: Catalog, constants: Constants, today: Today | Non
 
     priced = size(context, deployments(q, marketplace, c.entries, chosen))
     left_out = marketplace.left_out(frozenset(s.deployment.offer.id for s in priced if s.deployment))
-    order = ranked(_affordable(q, priced), q)
+    order = ranked(within(q.limits, priced), q)
     plans = with_ties([plan_of(context, s, rank) for rank, s in enumerate(order[: q.top], 1)], q)
     others = _unpriced(context, priced)
     unpriced = [plan_of(context, s, rank) for rank, s in enumerate(others, 1)]
@@ -167,26 +161,6 @@ def _running_today(x: Context, today: Today, constants: Constants) -> Plan:
     return plan_of(own, sized, 1)
 
 
-def _affordable(q: Question, priced: Sequence[Sized]) -> list[Sized]:
-    """Those within the budget, the chip limit and the power limit; raises with the nearest where all are over."""
-
-    def excess_of(s: Sized) -> float:
-        takes = (s.usd_per_hour, s.n_chips, s.footprint.facility_w / KILO)
-        most = (q.limits.max_usd_per_hour, q.limits.max_chips, q.limits.max_kw)
-        return max(t / m if m else 0.0 for t, m in zip(takes, most, strict=True))
-
-    kept = [s for s in priced if excess_of(s) <= 1.0]
-    if kept or not priced:
-        return kept
-    nearest = min(priced, key=excess_of)
-    offer = nearest.deployment.offer.id if nearest.deployment else ""
-    raise InputError(
-        f"nothing within the limits: the nearest deployment takes {nearest.n_chips} chips at "
-        f"{nearest.usd_per_hour:.2f} USD/hour and {nearest.footprint.facility_w / KILO:.1f} kW ({offer}); raise the limit "
-        "or lower the load"
-    )
-
-
 def _nothing_to_offer(q: Question, x: Context, left_out: Sequence[LeftOut]) -> str:
     """Why no plan is left although some stack can keep the promise."""
     if left_out:
@@ -214,7 +188,8 @@ def _unpriced(x: Context, priced: Sequence[Sized]) -> list[Sized]:
             continue
         if chip not in best or per_chip[i] > per_chip[best[chip]]:
             best[chip] = i
-    return unrented(x, sorted(best.values(), key=lambda i: -per_chip[i]))
+    found = unrented(x, sorted(best.values(), key=lambda i: -per_chip[i]))
+    return [s for s in found if fits_power(x.question.limits, s)]
 
 
 def _assumptions(q: Question, constants: Constants) -> tuple[str, ...]:
@@ -235,3 +210,9 @@ def _assumptions(q: Question, constants: Constants) -> tuple[str, ...]:
         f"contracts: {', '.join(q.market.contracts)}"
     )
     return tuple(found)
+
+
+_PENALTY_NOTE = (
+    "the probability of a penalty tier is about the error of the prediction, one draw for the deployment and the same "
+    "in every month: the expected penalty is an average over such deployments, not over months"
+)

@@ -11,14 +11,14 @@ from numpy.typing import NDArray
 
 from stackwright.catalog import Catalog, ModelEntry, System
 from stackwright.catalog import Grid as Electricity
-from stackwright.economics import Footprint, expected_penalty_usd, footprint
+from stackwright.economics import OWNED, Footprint, expected_penalty_usd, footprint
 from stackwright.llm import Model
 from stackwright.performance import Candidate, Candidates
 from stackwright.performance.power import host_power_w
 from stackwright.planner.evaluate import Chosen, Grid, probability_meets
 from stackwright.planner.join import Deployment
 from stackwright.planner.market import Marketplace
-from stackwright.planner.question import Question
+from stackwright.planner.question import AT_HAND, Question
 from stackwright.serving import Uncertain, running_for_rate
 from stackwright.serving.prediction import spread_of
 from stackwright.units import HOURS_PER_MONTH
@@ -242,7 +242,8 @@ def _site(x: Context, d: Deployment | None, system: System | None) -> Site:
     """A system in the price's first region, or in its cleanest when carbon is minimised."""
     if d is None or not d.price.regions:
         return Site(system)
-    grids = {r: x.catalog.grid_for(d.offer.provider, r) for r in d.price.regions}
+    owner = OWNED if d.offer.provider == AT_HAND else d.offer.provider
+    grids = {r: x.catalog.grid_for(owner, r) for r in d.price.regions}
     region = d.price.regions[0]
     if x.question.objective == "carbon":
         region = min(grids, key=lambda r: _carbon(grids[r]))

@@ -154,14 +154,12 @@ def _energy(s: Sized) -> tuple[Interval, Interval | None]:
 
 def _other_contracts(x: Context, s: Sized) -> tuple[tuple[str, float, str], ...]:
     """(contract, USD per hour of this deployment, region) of the same offer under other contracts, cheapest first."""
-    if s.deployment is None or s.deployment.offer.id not in x.catalog.offers:
+    if s.deployment is None:
         return ()
     d = s.deployment
-    known = {p.contract for p in d.offer.prices} - {d.price.contract}
     found = [
         (price.contract, d.units * price.usd_per_hour, price.regions[0])
-        for offer, price in x.catalog.offers_for(d.offer.chip, (d.offer.provider,), tuple(known))
-        if offer.id == d.offer.id
+        for price in x.marketplace.under_other_contracts(d.offer, d.price.contract)
     ]
     best: dict[str, tuple[str, float, str]] = {}
     for row in sorted(found, key=lambda r: r[1]):
