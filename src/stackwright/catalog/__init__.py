@@ -1,5 +1,6 @@
 """The catalogue: chips, systems, engines, models, offers, providers and electricity, each with its source."""
 
+from stackwright.catalog.availability import Availability, availability_of
 from stackwright.catalog.places import certification, countries_in, country_of, lacking, regions_in
 from stackwright.catalog.records import (
     Certification,
@@ -28,6 +29,7 @@ from stackwright.catalog.records import (
 from stackwright.catalog.store import Catalog, load_catalog
 
 __all__ = [
+    "Availability",
     "Catalog",
     "Certification",
     "Checkpoint",
@@ -51,6 +53,7 @@ __all__ = [
     "Sourced",
     "Support",
     "System",
+    "availability_of",
     "certification",
     "countries_in",
     "country_of",
