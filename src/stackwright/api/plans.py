@@ -18,7 +18,7 @@ from stackwright.errors import InputError
 from stackwright.performance import Constants, load_constants
 from stackwright.planner import Allowed, Answer, AtHand, Guarantee, Limits, Market, Question, resolve_model
 from stackwright.planner.compare import read_stack
-from stackwright.planner.question import Grouping, Objective
+from stackwright.planner.question import DEFAULT_CONTRACTS, Grouping, Objective
 from stackwright.units import parse_usd_per_hour
 from stackwright.workload import Workload
 
@@ -139,14 +139,16 @@ def question_of(
 def _market(given: dict[str, Any]) -> Market:
     """The market of its options; `spot` adds that contract to the others, or removes it."""
     spot = given.pop("spot", None)
-    have = tuple(AtHand.parse(text) for text in given.pop("have", ()))
-    market: Market = _taken(Market, given)
-    contracts = tuple(c for c in market.contracts if c != "spot" or spot is not False)
-    if spot and "spot" not in contracts:
+    contracts = tuple(given.pop("contracts", DEFAULT_CONTRACTS))
+    if spot is False:
+        contracts = tuple(c for c in contracts if c != "spot")
+    elif spot and "spot" not in contracts:
         contracts = (*contracts, "spot")
     if not contracts:
         raise InputError("--no-spot leaves no contract of --contracts spot")
-    return replace(market, contracts=contracts, have=have)
+    given["contracts"], given["have"] = contracts, tuple(AtHand.parse(text) for text in given.get("have", ()))
+    market: Market = _taken(Market, given)
+    return market
 
 
 def _limits(given: dict[str, Any]) -> Limits:

@@ -159,12 +159,10 @@ def _remarks(out: Console, document: dict[str, Any], show_launch: bool) -> None:
     if plans:
         _first(out, plans, show_launch)
     if q["sector"]:
-        assumed = [f"{a['option']} {_text(a['value'])}" for a in q["sector"]["assumes"]]
-        remark(
-            out, f"sector {q['sector']['name']} assumes, which is no legal advice: {', '.join(assumed) or 'nothing'}"
-        )
+        remark(out, f"sector {q['sector']['name']} assumes what is not given (no legal advice):")
         for a in q["sector"]["assumes"]:
-            remark(out, f"{a['option']}: {a['why']}" + (f" ({a['source']})" if a["source"] else ""))
+            cited = f" ({a['source']})" if a["source"] else ""
+            remark(out, f"  {a['option']} {_text(a['value'])}: {a['why']}{cited}")
     for text in document["assumptions"]:
         remark(out, text)
     for line in left_out(document["left_out_offers"]):
@@ -185,10 +183,14 @@ def left_out(found: dict[str, Any]) -> list[str]:
     near = found["nearest"]
     cost = f"{number(near['usd_per_chip_hour'])} USD per chip-hour"
     return [
-        f"{found['count']} offers left out by the constraints: "
+        f"{_offers(found['count'])} left out by the constraints: "
         + "; ".join(f"{reason} ({', '.join(names)})" for reason, names in clouds.items()),
         f"nearest of those: {near['offer']} at {cost} ({'; '.join(near['reasons'])})",
     ]
+
+
+def _offers(n: int) -> str:
+    return "1 offer" if n == 1 else f"{n} offers"
 
 
 def _first(out: Console, plans: list[dict[str, Any]], show_launch: bool) -> None:

@@ -5,22 +5,24 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from stackwright.errors import InputError
-from stackwright.planner.question import Limits
+from stackwright.planner.question import CONTRACTS, Limits, Question
 from stackwright.planner.size import Sized
 from stackwright.units import KILO
 
 
-def within(limits: Limits, priced: Sequence[Sized]) -> list[Sized]:
+def within(q: Question, priced: Sequence[Sized]) -> list[Sized]:
     """Those within every limit; raises `InputError` with the nearest where all are over one."""
+    limits = q.limits
     kept = [s for s in priced if _excess(limits, s) <= 1.0]
     if kept or not priced:
         return kept
     nearest = min(priced, key=lambda s: _excess(limits, s))
     offer = nearest.deployment.offer.id if nearest.deployment else ""
+    wider = "" if set(CONTRACTS) <= set(q.market.contracts) else ", allow more (--contracts all)"
     raise InputError(
         f"nothing within the limits: the nearest deployment takes {nearest.n_chips} chips at "
         f"{nearest.usd_per_hour:.2f} USD/hour and {_kw(nearest):.2f} kW ({offer}, "
-        f"{nearest.p_meets:.0%} sure of the promise); raise the limit or lower the load"
+        f"{nearest.p_meets:.0%} sure of the promise); raise the limit{wider} or lower the load"
     )
 
 

@@ -61,7 +61,7 @@ def plan(q: Question, catalog: Catalog, constants: Constants, today: Today | Non
 
     priced = size(context, deployments(q, marketplace, c.entries, chosen))
     left_out = marketplace.left_out(frozenset(s.deployment.offer.id for s in priced if s.deployment))
-    order = ranked(within(q.limits, priced), q)
+    order = ranked(within(q, priced), q)
     plans = with_ties([plan_of(context, s, rank) for rank, s in enumerate(order[: q.top], 1)], q)
     others = _unpriced(context, priced)
     unpriced = [plan_of(context, s, rank) for rank, s in enumerate(others, 1)]
@@ -166,7 +166,7 @@ def _nothing_to_offer(q: Question, x: Context, left_out: Sequence[LeftOut]) -> s
     if left_out:
         first = left_out[0]
         return (
-            f"no plan: {len(left_out)} offers are left out by the constraints; nearest: {first.offer} "
+            f"no plan: what could do it is left out ({len(left_out)} by constraint); nearest: {first.offer} "
             f"({'; '.join(first.reasons)}); relax --residency or --certified, name a region, or lower the load"
         )
     chips = ", ".join(dict.fromkeys(e.chip.id for e in x.grid.candidates.entries))

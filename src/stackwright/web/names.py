@@ -11,6 +11,7 @@ from stackwright.web.numbers import ABSENT, count, finite
 Document = dict[str, Any]
 
 _PROVIDERS = {
+    "at-hand": "your own machine",
     "aws": "AWS",
     "aws-sagemaker": "Amazon SageMaker",
     "azure": "Azure",
