@@ -99,7 +99,7 @@ def test_owning_lies_near_the_cost_that_a_public_model_states(catalog: Catalog) 
 
 def test_a_desk_pays_neither_site_nor_staff(catalog: Catalog) -> None:
     server = catalog.system("hgx-h100-server")
-    desk = server.model_copy(update={"setting": "desk", "chips": 1, "price_usd": 4000.0, "power_w": 240.0})
+    desk = server.model_copy(update={"form": "desk", "chips": 1, "price_usd": 4000.0, "power_w": 240.0})
     o = ownership(catalog, desk)
     assert o is not None
     cost = owned_cost(o)
