@@ -210,19 +210,24 @@ def _prices(offer: Offer, day: dt.date) -> Found:
         yield from _provenance(offer.id, [(f"prices.{price.contract}", price)])
         yield from _price(offer, price, day)
     in_force = prices_in_force(offer.prices)
-    on_demand = {r: p.usd_per_hour for p in in_force if p.contract == "on_demand" for r in p.regions}
+    on_demand = {r: p for p in in_force if p.contract == "on_demand" for r in p.regions}
     for price in in_force:
         for region in price.regions:
             full = on_demand.get(region)
-            if not full or price.contract == "on_demand":
+            if full is None or full.usd_per_hour <= 0 or price.contract == "on_demand" or _older(full, price):
                 continue
-            where, ratio = f"prices.{price.contract}", price.usd_per_hour / full
+            where, ratio = f"prices.{price.contract}", price.usd_per_hour / full.usd_per_hour
             if price.contract == "spot" and ratio >= 1:
                 yield Finding("error", offer.id, where, f"spot is not below on demand in {region}")
             elif price.contract == "spot" and abs(ratio - 0.1) < 1e-6:
                 yield Finding("error", offer.id, where, f"spot is exactly a tenth of on demand in {region}")
             elif ratio > 1:
                 yield Finding("warning", offer.id, where, f"above on demand in {region}")
+
+
+def _older(full: Price, price: Price) -> bool:
+    """An on-demand price read so long before another contract's price that it says nothing about it."""
+    return bool(full.date and price.date and (price.date - full.date).days > STALE_PRICE_DAYS)
 
 
 def _price(offer: Offer, price: Price, day: dt.date) -> Found:

@@ -20,7 +20,6 @@ Contract = Literal[
     "savings_plan_1y", "savings_plan_3y", "monthly", "reserved", "reserved_3m", "reserved_6m", "reserved_5y",
     "marketplace", "owned",
 ]  # fmt: skip
-Setting = Literal["rack", "server", "desk", "laptop"]
 
 
 class Record(BaseModel):
@@ -99,8 +98,8 @@ class Chip(Record):
 class System(Sourced):
     """Chips with their host, links and power. `power_w` is the whole system, hosts included.
 
-    `nameplate`: the figure is the maximum that the vendor names (chips at TDP), not one seen under load.
-    `setting`: where it stands; a `desk` or `laptop` machine pays no data centre and no operators.
+    `nameplate`: the figure is the maximum that the vendor names (chips at TDP), not one seen under load. `form`: what
+    it is bought as; `desk`, `laptop` and `kit` are machines of one's own that nobody rents.
     """
 
     id: str
@@ -108,13 +107,13 @@ class System(Sourced):
     chip: str
     chips: int = Field(ge=1)
     hosts: int | None = None
+    form: Literal["server", "rack", "desk", "laptop", "kit"] = "server"
     power_w: float | None = Field(default=None, gt=0)
     power_basis: str = ""
     nameplate: bool = False
     price_usd: float | None = Field(default=None, gt=0)
     price_basis: str = ""
     cooling: str = ""
-    setting: Setting = "server"
     aliases: tuple[str, ...] = ()
 
 

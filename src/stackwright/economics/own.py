@@ -16,7 +16,7 @@ from stackwright.errors import UnknownIdError
 from stackwright.units import HOURS_PER_YEAR, KILO
 
 OWNED = "owned"
-SITES = {"rack": "unspecified", "server": "unspecified", "desk": "desk", "laptop": "desk"}
+SITES = {"rack": "unspecified", "server": "unspecified", "desk": "desk", "laptop": "desk", "kit": "desk"}
 MONTHS_PER_YEAR = 12.0
 
 
@@ -88,8 +88,8 @@ def ownership(catalog: Catalog, system: System) -> Ownership | None:
     """The central case of a system with the catalogue's terms, or None where its price or power is not known."""
     if system.price_usd is None or system.power_w is None:
         return None
-    away = system.setting in ("rack", "server")
-    grid = catalog.grid_for(OWNED, SITES[system.setting])
+    away = system.form in ("rack", "server")
+    grid = catalog.grid_for(OWNED, SITES[system.form])
     return Ownership(
         price_usd=system.price_usd,
         provisioned_w=system.power_w if system.nameplate else system.high.get("power_w", system.power_w),
@@ -144,7 +144,7 @@ def owned_offers(catalog: Catalog, chip: str | None = None) -> tuple[Offer, ...]
                 instance=system.id,
                 chip=system.chip,
                 chips=system.chips,
-                unit="rack" if system.setting == "rack" else "instance",
+                unit="rack" if system.form == "rack" else "instance",
                 scale_up_chips=min(system.chips, hardware.link.scale_up_domain),
                 max_replica_chips=system.chips,
                 prices=(_price(system, centre, usd),),
@@ -162,7 +162,7 @@ def _price(system: System, centre: Ownership, usd: tuple[float, float, float]) -
         usd_per_hour=usd[0],
         low={"usd_per_hour": usd[1]},
         high={"usd_per_hour": usd[2]},
-        regions=(SITES[system.setting],),
+        regions=(SITES[system.form],),
         source=f"derived from a price of {centre.price_usd:,.0f} USD ({system.source}) and the terms of ownership",
         date=system.date,
         confidence="assumption",
@@ -172,7 +172,7 @@ def _price(system: System, centre: Ownership, usd: tuple[float, float, float]) -
 
 def _moved(catalog: Catalog, system: System, centre: Ownership) -> Iterator[tuple[Ownership, Ownership]]:
     """The central case with one figure at its low and at its high end, figure by figure."""
-    away = system.setting in ("rack", "server")
+    away = system.form in ("rack", "server")
     terms = {
         "life_years": "life-years", "resale_share": "resale-share", "cost_of_capital": "cost-of-capital",
         "network_share": "network-share", "electricity_usd_per_kwh": "electricity" if away else "electricity-desk",
@@ -189,7 +189,7 @@ def _moved(catalog: Catalog, system: System, centre: Ownership) -> Iterator[tupl
     yield _at(centre, "drawn_w", watts[0]), _at(centre, "drawn_w", watts[1])
     prices = [getattr(system, end).get("price_usd", centre.price_usd) for end in ("low", "high")]
     yield _at(centre, "price_usd", prices[0]), _at(centre, "price_usd", prices[1])
-    grid = catalog.grid_for(OWNED, SITES[system.setting])
+    grid = catalog.grid_for(OWNED, SITES[system.form])
     if grid is not None:
         yield _at(centre, "pue", grid.low.get("pue", grid.pue)), _at(centre, "pue", grid.high.get("pue", grid.pue))
 
