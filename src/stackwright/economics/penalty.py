@@ -84,9 +84,8 @@ def _tier(part: str, clause: str) -> Tier:
     if match is None:
         raise InputError(f"--penalty {clause!r}: cannot read {part.strip()!r}; {_EXPECTED}")
     if not _LOWEST < below <= _HIGHEST:
-        raise InputError(
-            f"--penalty {clause!r}: a tier begins above {_LOWEST:g} and at most at {_HIGHEST:g} % of requests"
-        )
+        span = f"above {_LOWEST:g} and at most at {_HIGHEST:g} % of requests"
+        raise InputError(f"--penalty {clause!r}: a tier begins {span}, not at {below:g} %")
     if amount <= 0 or (match[2] == "%" and amount > 100):
         raise InputError(f"--penalty {clause!r}: a credit is above 0 and at most 100 % of the fee, got {amount:g}")
     return Tier(below, credit=amount / 100.0) if match[2] == "%" else Tier(below, credit_usd=amount)

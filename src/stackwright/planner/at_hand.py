@@ -52,7 +52,7 @@ def _standing(chip: str, given: list[tuple[int, System | None]], market: Market,
     chips = sum(n for n, _ in given)
     record = catalog.chip(chip)
     system = given[0][1] or catalog.system_for(chip, chips)
-    site = SITES[system.setting] if system else SITES["desk"]
+    site = SITES[system.form] if system else SITES["desk"]
     watts, basis = _mean_watts(catalog, chip, system)
     grid = catalog.grid_for(OWNED, site)
     facility_w = watts * (grid.pue if grid else 1.0)
