@@ -216,11 +216,15 @@ def test_constraints_are_said_where_they_are_given() -> None:
         "sector": {"name": "medical", "description": "a clinic", "assumes": [
             {"option": "certified", "value": ["hipaa"], "why": "health data", "source": None}]},
     }  # fmt: skip
-    d["plans"][0]["penalty"] = {"expected_usd_per_month": 123.0, "tiers": [], "fee_usd_per_month": 4000.0}
+    d["plans"][0]["penalty"] = {
+        "expected_usd_per_month": 123.0,
+        "fee_usd_per_month": 4000.0,
+        "tiers": [{"below_percent": 99.0, "probability": 0.31}],
+    }
     found = page(d)
     for words in (
-        "data stay in eu", "certified for soc2", "at hand 2 x h100-sxm", "at most 12 kW", "penalty 10%<99",
-        "sector profile medical", "no region in eu", "Expected penalty", "123", "health data", "1.25",
+        "data stay in eu", "certified for soc2", "at hand 2 x h100-sxm", "at most 12 kW", "penalty clause 10%<99",
+        "The profile of sector medical fills in certified", "no region in eu", "Expected penalty", "123", "health data", "1.25", "31 %", "7 offers are left out",
     ):  # fmt: skip
         assert words in found.text
-    assert {"outside", "by-api", "sector"} <= set(found.sections)
+    assert {"outside", "by-api", "sector", "penalty"} <= set(found.sections)

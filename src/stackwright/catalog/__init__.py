@@ -1,20 +1,26 @@
-"""The catalogue: chips, systems, engines, models, offers and electricity, each figure with its source."""
+"""The catalogue: chips, systems, engines, models, offers, providers and electricity, each with its source."""
 
+from stackwright.catalog.availability import Availability, availability_of
+from stackwright.catalog.places import certification, countries_in, country_of, lacking, regions_in
 from stackwright.catalog.records import (
+    Certification,
     Checkpoint,
     Chip,
     Compute,
     Confidence,
     Contract,
     Engine,
+    Figure,
     Grid,
     Link,
     Memory,
     ModelEntry,
     Offer,
+    Place,
     Power,
     Precision,
     Price,
+    Provider,
     Scheduler,
     Sourced,
     Support,
@@ -23,24 +29,35 @@ from stackwright.catalog.records import (
 from stackwright.catalog.store import Catalog, load_catalog
 
 __all__ = [
+    "Availability",
     "Catalog",
+    "Certification",
     "Checkpoint",
     "Chip",
     "Compute",
     "Confidence",
     "Contract",
     "Engine",
+    "Figure",
     "Grid",
     "Link",
     "Memory",
     "ModelEntry",
     "Offer",
+    "Place",
     "Power",
     "Precision",
     "Price",
+    "Provider",
     "Scheduler",
     "Sourced",
     "Support",
     "System",
+    "availability_of",
+    "certification",
+    "countries_in",
+    "country_of",
+    "lacking",
     "load_catalog",
+    "regions_in",
 ]

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any, TypeVar
 
 import click
+from click.core import ParameterSource
 
 from stackwright.cli.options import POSITIVE, Name, Names, known_models
 from stackwright.cli.output import counting, emit_json
@@ -46,13 +47,18 @@ def choice_options(command: F) -> F:
 
 
 def asked(options: dict[str, Any]) -> dict[str, Any]:
-    """The options that ask a question, as keywords of `api.plan`."""
+    """The options that ask a question, as keywords of `api.plan`; those left out have its defaults, or a sector's."""
     from stackwright.planner import CONTRACTS
 
-    question = {k: v for k, v in options.items() if k not in _NOT_ASKED}
-    if "all" in question["contracts"]:
+    question = {k: v for k, v in options.items() if k not in _NOT_ASKED and _given(k)}
+    if "all" in question.get("contracts", ()):
         question["contracts"] = CONTRACTS
     return question
+
+
+def _given(name: str) -> bool:
+    """True for an option on the command line."""
+    return click.get_current_context().get_parameter_source(name) is not ParameterSource.DEFAULT
 
 
 def compare_models(options: dict[str, Any], chosen: dict[str, Any], as_json: bool) -> None:

@@ -40,6 +40,7 @@ def command(model: str | None, as_json: bool, **options: Any) -> None:
     Examples:
       stackwright plan Qwen/Qwen3-32B --rate 20 --ttft 1 --tpot 50ms
       stackwright plan deepseek-ai/DeepSeek-R1 --workload rag --vendors amd,nvidia --per chip --report plan.html
+      stackwright plan Qwen/Qwen3-32B --rate 5 --sector medical --penalty "10%<99,25%<95"
       stackwright plan --models gpt-oss-120b,deepseek-v3,claude-sonnet-4-5 --quality gpqa-diamond --rate 5
     """  # fmt: skip
     if options["verify"]:

@@ -25,6 +25,7 @@ def alternatives_tab(document: Document) -> Tab | None:
             ranking(document),
             costs(document),
             makers(document),
+            penalty(document),
             frontier(document),
             unpriced(document),
             contracts(document),
@@ -100,6 +101,17 @@ def makers(document: Document) -> Section | None:
     return section(
         "makers", "By maker", "The first of each chip maker", tables.by_maker(list(best.values())),
         lead="Of the plans above; a maker that is not here has none among them.",
+    )  # fmt: skip
+
+
+def penalty(document: Document) -> Section | None:
+    """What the clause of a guarantee is expected to cost each plan."""
+    plans = [p for p in document.get("plans") or () if p.get("penalty")]
+    if not plans:
+        return None
+    return section(
+        "penalty", "Penalty", "What breaking the promise is expected to cost", tables.penalty(plans),
+        lead=f"Clause: {document['question'].get('penalty')}. Expected over what is not known about the model.",
     )  # fmt: skip
 
 

@@ -166,6 +166,35 @@ def by_api(offers: Sequence[Document]) -> Html:
     return table(columns, rows, css="narrow", label="The same model by API")
 
 
+def penalty(plans: Sequence[Document]) -> Html:
+    """Fee, probability of each tier and expected penalty of every plan."""
+    tiers = [f"{t['below_percent']:g}" for t in plans[0]["penalty"]["tiers"]]
+    columns = [
+        Column("#", number=True),
+        Column("Chips"),
+        Column("Cloud", "contract, region"),
+        Column("Fee", "USD per month", number=True),
+        *(Column(f"Below {below}\u00a0%", "probability", number=True) for below in tiers),
+        Column("Penalty", "USD per month", number=True),
+        Column("Rent and penalty", "USD per hour", number=True),
+    ]
+    rows = [
+        Row(
+            (
+                p["rank"],
+                names.chips(p),
+                _where(p),
+                usd(finite(p["penalty"]["fee_usd_per_month"])),
+                *(probability(finite(t["probability"])) for t in p["penalty"]["tiers"]),
+                usd(finite(p["penalty"]["expected_usd_per_month"])),
+                usd(finite(p.get("usd_per_hour_with_penalty"))),
+            )
+        )
+        for p in plans
+    ]
+    return table(columns, rows, label="Expected penalty")
+
+
 def contracts(p: Document) -> Html:
     """The same offer under other contracts, against the price used."""
     used = finite(p.get("usd_per_hour")) or 0.0
