@@ -8,7 +8,7 @@ from stackwright.web import parts
 from stackwright.web.draw import tracks
 from stackwright.web.draw.pareto import front_points, pareto_chart
 from stackwright.web.tab import Section, Tab, section, tab
-from stackwright.web.tabs import compared, tables
+from stackwright.web.tabs import compared, tables, terms
 from stackwright.web.tabs.lock_in import lock_in_section
 from stackwright.web.words import names, sentences
 from stackwright.web.words.numbers import count, figure
@@ -110,7 +110,7 @@ def penalty(document: Document) -> Section | None:
     if not plans:
         return None
     return section(
-        "penalty", "Penalty", "What breaking the promise is expected to cost", tables.penalty(plans),
+        "penalty", "Penalty", "What the penalty clause is expected to cost", terms.penalty(plans),
         lead=f"Clause: {document['question'].get('penalty')}. Expected over what is not known about the model.",
     )  # fmt: skip
 
@@ -134,7 +134,7 @@ def contracts(document: Document) -> Section | None:
             parts.paragraph("The catalogue lists no other contract for the recommended offer."),
         )  # fmt: skip
     return section(
-        "contracts", "Contracts", "Other contracts of the recommended offer", tables.contracts(p),
+        "contracts", "Contracts", "Other contracts of the recommended offer", terms.contracts(p),
         lead="Same machines, same size. Spot capacity can be taken away; a reservation is paid whether used or not.",
     )  # fmt: skip
 
@@ -145,7 +145,7 @@ def by_api(document: Document) -> Section | None:
     if not offers:
         return None
     return section(
-        "by-api", "By API", "The same model by API", tables.by_api(offers),
+        "by-api", "By API", "The same model by API", terms.by_api(offers),
         lead="List prices, paid by use; latency is not known. Input and output charged to output tokens, as above.",
     )  # fmt: skip
 

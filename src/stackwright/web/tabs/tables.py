@@ -1,4 +1,4 @@
-"""The tables of a plan: the ranking, stacks without a price, other contracts, the best points."""
+"""The tables of a plan: the ranking, stacks without a price, the first of each maker, the best points."""
 
 from __future__ import annotations
 
@@ -13,7 +13,6 @@ from stackwright.web.parts import Column, Row, badge, table, two_lines
 from stackwright.web.words import names
 from stackwright.web.words.numbers import (
     ABSENT,
-    HOURS_PER_MONTH,
     between,
     count,
     figure,
@@ -61,7 +60,7 @@ def ranking(document: Document) -> Html:
                 p["rank"],
                 _chips(p, slot),
                 two_lines(names.engine(p), _precisions(p)),
-                _where(p),
+                place(p),
                 usd(finite(p.get("usd_per_hour"))),
                 tag(
                     "div",
@@ -133,7 +132,7 @@ def by_maker(plans: Sequence[Document]) -> Html:
                 (
                     join(swatch(slot, solid=bool(p["meets_slo"])), p["stack"]["vendor"]),
                     two_lines(f"{count(p['n_chips'])}\u00a0× {names.chip_short(p)}", names.engine(p)),
-                    _where(p),
+                    place(p),
                     tag("div", tag("b", usd_per_mtok(cost.value)), " ", interval, bar, class_="cost"),
                     f"× {significant(cost.value / min(known), 2)}" if cost.value and known else ABSENT,
                     probability(finite(p.get("p_meets_slo"))),
@@ -142,86 +141,6 @@ def by_maker(plans: Sequence[Document]) -> Html:
             )
         )
     return table(columns, rows, label="The first of each chip maker")
-
-
-def by_api(offers: Sequence[Document]) -> Html:
-    """The same model at its sellers."""
-    columns = [
-        Column("Seller"), Column("USD per Mtok out", "input charged to it", number=True),
-        Column("Input", "list, USD per Mtok", number=True), Column("Output", "list, USD per Mtok", number=True),
-        Column("Price read"),
-    ]  # fmt: skip
-    rows = [
-        Row(
-            (
-                two_lines(o.get("provider_name") or o["provider"], o.get("endpoint")),
-                usd_per_mtok(finite(o.get("usd_per_mtok_output"))),
-                usd_per_mtok(finite(o.get("usd_per_mtok_input"))),
-                usd_per_mtok(finite(o.get("usd_per_mtok_output_list"))),
-                names.date_name(o.get("date")),
-            )
-        )
-        for o in offers
-    ]
-    return table(columns, rows, css="narrow", label="The same model by API")
-
-
-def penalty(plans: Sequence[Document]) -> Html:
-    """Fee, probability of each tier and expected penalty of every plan."""
-    tiers = [f"{t['below_percent']:g}" for t in plans[0]["penalty"]["tiers"]]
-    columns = [
-        Column("#", number=True),
-        Column("Chips"),
-        Column("Cloud", "contract, region"),
-        Column("Fee", "USD per month", number=True),
-        *(Column(f"Below {below}\u00a0%", "probability", number=True) for below in tiers),
-        Column("Penalty", "USD per month", number=True),
-        Column("Rent and penalty", "USD per hour", number=True),
-    ]
-    rows = [
-        Row(
-            (
-                p["rank"],
-                names.chips(p),
-                _where(p),
-                usd(finite(p["penalty"]["fee_usd_per_month"])),
-                *(probability(finite(t["probability"])) for t in p["penalty"]["tiers"]),
-                usd(finite(p["penalty"]["expected_usd_per_month"])),
-                usd(finite(p.get("usd_per_hour_with_penalty"))),
-            )
-        )
-        for p in plans
-    ]
-    return table(columns, rows, label="Expected penalty")
-
-
-def contracts(p: Document) -> Html:
-    """The same offer under other contracts, against the price used."""
-    used = finite(p.get("usd_per_hour")) or 0.0
-    offer = p["stack"]["offer"]
-    columns = [
-        Column("Contract"),
-        Column("Region"),
-        Column("USD", "per hour", number=True),
-        Column("USD", "per month", number=True),
-        Column("Against", "the price used", number=True),
-    ]
-    entries = [(offer["contract"], used, offer["region"], True)]
-    entries += [(c["contract"], finite(c["usd_per_hour"]) or 0.0, c["region"], False) for c in p["other_contracts"]]
-    rows = [
-        Row(
-            (
-                join(names.contract_name(str(contract)), " ", badge("used here") if is_used else None),
-                names.region_name(str(region)),
-                usd(cost),
-                usd(cost * HOURS_PER_MONTH),
-                f"× {significant(cost / used, 2)}" if used else ABSENT,
-            ),
-            css="first" if is_used else None,
-        )
-        for contract, cost, region, is_used in sorted(entries, key=lambda e: e[1])
-    ]
-    return table(columns, rows, css="narrow", label="Other contracts of the recommended offer")
 
 
 def front_table(points: Sequence[Document], called: dict[str, str]) -> Html:
@@ -273,7 +192,8 @@ def _layout(p: Document) -> str:
     return f"{count(p['replicas'])}\u00a0× {p['stack']['layout']['description']}"
 
 
-def _where(p: Document) -> Html:
+def place(p: Document) -> Html:
+    """Cloud, contract and region in two lines."""
     offer = p["stack"].get("offer")
     if not offer:
         return join("no published price")

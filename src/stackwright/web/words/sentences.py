@@ -118,7 +118,7 @@ def sector(document: Document) -> str:
     if not profile or not profile["assumes"]:
         return ""
     filled = ", ".join(str(a["option"]) for a in profile["assumes"])
-    return f" The profile of sector {profile['name']} fills in {filled}: see the tab Basis. It is no legal advice."
+    return f" The profile of sector {profile['name']} assumes a value for {filled} (tab Basis). It is no legal advice."
 
 
 def recommendation(document: Document) -> list[Html]:

@@ -1,14 +1,11 @@
 from __future__ import annotations
 
-import datetime as dt
 import functools
 from typing import Any
 
 from stackwright import api
-from stackwright.web.choice_report import render_choice_report, render_comparison_report
-from tests.web.test_report import Page
+from tests.web.page import page
 
-DAY = dt.date(2026, 7, 1)
 FEW: dict[str, Any] = {"chips": ("h100-sxm",), "clouds": ("aws",), "engines": ("vllm",), "rate": 5.0}
 
 
@@ -39,21 +36,21 @@ def comparison() -> dict[str, Any]:
 
 
 def test_a_choice_as_a_page() -> None:
-    words = " ".join(Page(render_choice_report(choice(), DAY)).words)
+    words = page(choice()).text
     for said in ("Every way to have each model", "Anthropic API", "not known", "GPQA Diamond", "Assumptions"):
         assert said in words
 
 
 def test_a_comparison_as_a_page() -> None:
-    page = Page(render_comparison_report(comparison(), DAY))
-    words = " ".join(page.words)
+    found = page(comparison())
     for said in ("one question", "rented <b>", "too close to say", "no stack can run it", "What it locks", "80"):
-        assert said in words
-    assert {"#standings", "#order", "#locks"} <= {v for t, k, v in page.attributes if (t, k) == ("a", "href")}
+        assert said in found.text
+    assert found.panels == ["models", "ecosystems", "basis"]
+    assert {"standings", "order", "ecosystem-locks", "model-locks"} <= set(found.sections)
 
 
 def test_nothing_that_answers() -> None:
     empty = comparison()
     empty["compare"] = [row for row in empty["compare"] if row["best"] is None]
     empty["cheaper"], empty["verdicts"] = {"names": [], "p": []}, []
-    assert "Nothing keeps the promise." in render_comparison_report(empty, DAY)
+    assert "Nothing found on rented chips keeps the promise" in page(empty).text
