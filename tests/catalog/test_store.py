@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from stackwright.catalog import Catalog, Price, load_catalog
-from stackwright.catalog.store import shipped_catalog, prices_in_force
+from stackwright.catalog.store import prices_in_force, shipped_catalog
 from stackwright.errors import CatalogError, InputError, UnknownIdError
 
 SCOPE = (

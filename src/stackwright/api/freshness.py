@@ -23,7 +23,7 @@ def refresh(
 ) -> dict[str, Any]:
     """Read public price lists (azure, aws, gcp, genai, gpuhunt, all) and keep them in the user's data directory.
 
-    The network is used by this call only. `dry_run` reads and writes nothing; `offline` tells what is held and its
+    Prices are fetched by this call only. `dry_run` reads and writes nothing; `offline` tells what is held and its
     age, without network. `progress(source, bytes)` is called while bytes arrive. Each source has a `status`:
     refreshed, read (dry run), passed over, failed, held or broken. Raises `InputError` and `CatalogError`.
     """

@@ -142,7 +142,7 @@ def refresh(
     offline: bool,
     as_json: bool,
 ) -> None:
-    """Read public price lists now and keep them in the user's data directory; nothing else ever uses the network.
+    """Read public price lists now and keep them in the user's data directory; no other command fetches prices.
 
     Sources: azure, aws, gcp (needs GOOGLE_API_KEY), genai (token prices), gpuhunt (needs the extra), all.
     Exit status 2 when a source failed; its earlier prices stay.

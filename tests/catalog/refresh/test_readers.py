@@ -55,7 +55,10 @@ def test_azure_reads_every_kind_of_contract() -> None:
         ({"effectiveEndDate": "2026-11-01T00:00:00Z"}, "no longer in force"),
         ({"unitOfMeasure": "1 Month"}, "in USD per 1 Month, not USD per 1 Hour"),
         ({"currencyCode": "EUR"}, "in EUR per 1 Hour, not USD per 1 Hour"),
-        ({"type": "Reservation", "reservationTerm": "5 Years"}, "reservation of 5 Years: no such contract in the catalogue"),
+        (
+            {"type": "Reservation", "reservationTerm": "5 Years"},
+            "reservation of 5 Years: no such contract in the catalogue",
+        ),
         ({"type": "Barter"}, "price type 'Barter' is not known"),
     ],
 )
@@ -71,7 +74,9 @@ def test_azure_takes_the_price_in_force_and_only_the_regions_asked_for() -> None
         azure_row(retailPrice=90.0, effectiveStartDate="2026-10-01T00:00:00Z"),
         azure_row(armRegionName="westus3", retailPrice=99.0),
     )
-    assert prices(azure.read(asked(answers.azure(*rows), frozenset({"eastus"})))) == {(H100, "on_demand", "eastus"): 90.0}
+    assert prices(azure.read(asked(answers.azure(*rows), frozenset({"eastus"})))) == {
+        (H100, "on_demand", "eastus"): 90.0
+    }
 
 
 def test_azure_follows_pages_but_no_other_host() -> None:
@@ -130,7 +135,10 @@ def test_aws_refuses_an_unknown_region_and_a_changed_file() -> None:
 
 
 # Rates of published price lists (2026): they add up to the published prices of the whole machines
-A2 = (google_sku("A2 Instance Core running in Americas", 0.031611), google_sku("A2 Instance Ram running in Americas", 0.004237, "GiBy.h"))  # fmt: skip
+A2 = (
+    google_sku("A2 Instance Core running in Americas", 0.031611),
+    google_sku("A2 Instance Ram running in Americas", 0.004237, "GiBy.h"),
+)
 SSD = google_sku("SSD backed Local Storage", 0.08, "GiBy.mo")
 A100_40 = google_sku("Nvidia Tesla A100 GPU running in Americas", 2.933908)
 A100_80 = google_sku("Nvidia Tesla A100 80GB GPU running in Americas", 3.92808)
@@ -258,3 +266,27 @@ def test_the_rules_of_the_check_refuse_rows(on_demand: float, spot: float, messa
     [offer], refused = gate(snapshot, shipped_catalog(), DAY)
     assert [row.reason for row in refused] == [message]
     assert len(offer.prices) == 1
+
+
+def test_gpuhunt_reads_its_published_files() -> None:
+    """The real package on a file in its published form; skips where the extra is not installed."""
+    pytest.importorskip("gpuhunt")
+    import io
+    import zipfile
+
+    columns = ("instance_name,location,price,cpu,memory,gpu_count,gpu_name,gpu_memory,spot,disk_size,gpu_vendor,flags,"
+               "cpu_arch,provider_data")  # fmt: skip
+    row = "8H100.80S.176V,FIN-01,15.9,176,1480.0,8,H100,80.0,False,,nvidia,,x86,{}"
+
+    def answer(request: Any) -> Any:
+        *_, provider, name = request.full_url.removesuffix("/catalog.zip").split("/")
+        if name == "version":
+            return 200, {}, "20261119-1\n"
+        packed = io.BytesIO()
+        with zipfile.ZipFile(packed, "w") as made:
+            made.writestr(f"{provider}.csv", f"{columns}\n{row}\n")
+        return 200, {}, packed.getvalue()
+
+    found = gpuhunt.read(asked(answer))
+    assert {o.offer.provider for o in found.readings} == set(lists()["gpuhunt"]["providers"].values())
+    assert {o.usd_per_hour for o in found.readings} == {15.9}

@@ -20,7 +20,6 @@ from email.utils import parsedate_to_datetime
 from typing import IO, Any
 from urllib.parse import urlsplit
 
-from stackwright import __version__
 from stackwright.errors import SourceError
 
 CHUNK_BYTES = 1 << 18
@@ -144,7 +143,7 @@ class Web:
         if urlsplit(url).scheme != "https" and host(url) not in LOCAL_HOSTS:
             raise SourceError(f"{host(url)}: only https addresses are read")
         request = urllib.request.Request(
-            url, headers={"User-Agent": f"stackwright/{__version__}", "Accept-Encoding": "gzip", **headers}
+            url, headers={"User-Agent": "stackwright", "Accept-Encoding": "gzip", **headers}
         )
         try:
             with self._opener(request, self.limits.timeout_s) as answer:
