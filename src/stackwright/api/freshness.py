@@ -30,16 +30,21 @@ def refresh(
     from stackwright.catalog.refresh import run, user
     from stackwright.catalog.refresh.web import Web
 
+    wanted = (sources,) if isinstance(sources, str) else tuple(sources)
+    named = run.SOURCES if offline and not wanted else run.named(wanted)
+    if data_dir is None and user.switched_off():
+        raise InputError(
+            f"{user.VARIABLE}=none switches refreshed prices off; unset it, or name a directory to keep them"
+        )
     directory = Path(data_dir).expanduser() if data_dir is not None else user.default_directory()
-    named = (sources,) if isinstance(sources, str) else tuple(sources)
     if regions is not None and not list(regions):
         raise InputError("regions: the list is empty")
     if offline:
-        return run.held(directory, dt.datetime.now(dt.UTC), run.named(named) if named else run.SOURCES)
+        return run.held(directory, dt.datetime.now(dt.UTC), named)
     options = run.Options(
         directory,
         None if regions is None else frozenset(r.lower() for r in regions),
         dry_run,
         web=lambda source: Web(progress=(lambda n: progress(source, n)) if progress else None),
     )
-    return run.refresh(named, options)
+    return run.refresh(wanted, options)

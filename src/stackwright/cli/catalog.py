@@ -35,7 +35,9 @@ def _ids() -> list[str]:
 
 
 def _sources() -> list[str]:
-    return ["azure", "aws", "gcp", "genai", "gpuhunt", "all"]
+    from stackwright.catalog.refresh.run import SOURCES
+
+    return [*SOURCES, "all"]
 
 
 @command.command("list")
@@ -180,8 +182,10 @@ def _refreshed(document: Any) -> None:
             click.echo(f"  look at: {text}")
     if not document["sources"]:
         click.echo("nothing is held; run `stackwright catalog refresh azure genai`")
-    done = "nothing was written (dry run): " if document.get("dry_run") else ""
-    click.echo(f"{done}{document['directory']}")
+    if any(s["status"] in ("refreshed", "held") for s in document["sources"]):
+        click.echo(document["directory"])
+    elif document.get("dry_run"):
+        click.echo("nothing was written (dry run)")
 
 
 def _chips(records: Any) -> Any:

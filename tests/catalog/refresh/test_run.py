@@ -11,12 +11,13 @@ from typing import Any
 
 import pytest
 
-from stackwright.catalog import load_catalog
+from stackwright.catalog import STALE_PRICE_DAYS, Offer, load_catalog
 from stackwright.catalog.api_prices import api_price, price_list
 from stackwright.catalog.check import check_catalog
 from stackwright.catalog.refresh import genai, history, run, user
 from stackwright.catalog.refresh.readings import lists
 from stackwright.catalog.store import prices_in_force, shipped_catalog
+from stackwright.catalog.yaml_files import read_file
 from stackwright.errors import CatalogError, InputError, UnknownIdError
 from tests.catalog.refresh import answers
 from tests.catalog.refresh.answers import NOW, Answer, always, aws_csv, azure_row, web
@@ -165,6 +166,31 @@ def test_a_price_of_another_unit_than_the_shipped_one_is_refused() -> None:
 def test_a_price_far_from_the_one_before_is_to_be_looked_at(folder: Path) -> None:
     [source] = go(folder, rows(9.832), dry_run=True)["sources"]
     assert source["warnings"] == [f"{OFFER} on_demand eastus: 9.832 USD/h, was 98.32 on 2026-09-19"]
+
+
+def test_rows_left_out_count_by_reason_whatever_the_region(folder: Path) -> None:
+    spot = {"skuName": "ND96isr H100 v5 Spot", "retailPrice": 98.32}
+    given = [azure_row(armRegionName=r, **more) for r in ("eastus", "westus3") for more in ({}, spot)]
+    [source] = go(folder, answers.azure(*given))["sources"]
+    assert source["left_out"]["spot is not below on demand"] == 2
+
+
+def test_one_limit_of_age() -> None:
+    price = shipped_catalog().offers[OFFER].prices[0].model_copy(update={"date": NOW.date()})
+    assert not price.stale(NOW.date() + dt.timedelta(days=STALE_PRICE_DAYS))
+    assert price.stale(NOW.date() + dt.timedelta(days=STALE_PRICE_DAYS + 1))
+    assert not price.model_copy(update={"date": None}).stale(NOW.date())
+
+
+def test_written_files_read_back_the_same(tmp_path: Path) -> None:
+    """Notes and sources with the signs that YAML gives a meaning survive the writing."""
+    offers = [o for o in shipped_catalog().offers.values() if o.provider in ("azure", "gcp")]
+    odd = offers[0].model_copy(update={"note": "a: b # c, {d} 'e' \"f\" - %"})
+    for provider in ("azure", "gcp"):
+        mine = [o for o in (odd, *offers[1:]) if o.provider == provider]
+        file = tmp_path / f"{provider}.yaml"
+        file.write_text(history.as_yaml(provider, mine))
+        assert [Offer.model_validate(raw) for raw in read_file(file, "offers")] == mine
 
 
 def test_what_is_held_is_told_without_network_and_with_its_age(folder: Path) -> None:

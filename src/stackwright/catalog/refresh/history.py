@@ -49,20 +49,28 @@ def joined(earlier: Mapping[str, Offer], new: Iterable[Offer]) -> list[Offer]:
 
 
 def as_yaml(provider: str, offers: Iterable[Offer]) -> str:
-    """The file of one provider, in the schema of the shipped offers."""
+    """The file of one provider, in the schema of the shipped offers: a line for each price."""
+    keys: dict[str, str] = {}
+    blocks = []
+    for offer in offers:
+        record = offer.model_dump(mode="python", exclude_defaults=True, exclude={"prices", "provider"})
+        rows = []
+        for price in offer.prices:
+            row = price.model_dump(mode="python", exclude_defaults=True)
+            row["source"] = keys.setdefault(price.source, f"s{len(keys) + 1}")
+            row["regions"] = list(price.regions)
+            rows.append(f"      - {_flow(row)}")
+        fields = [f"    {name}: {_flow(value)}" for name, value in record.items()]
+        fields[0] = "  - " + fields[0].lstrip()
+        blocks.append("\n".join([*fields, "    prices:", *rows]))
+    sources = [f"  {key}: {_flow(text)}" for text, key in keys.items()]
+    lines = [f"provider: {_flow(provider)}", "sources:", *sources, "offers:", *blocks]
+    return HEADER + "\n".join(lines) + "\n"
+
+
+def _flow(value: Any) -> str:
+    """A value as YAML on one line."""
     import yaml
 
-    texts: dict[str, str] = {}
-    records = []
-    for offer in offers:
-        prices = []
-        for p in offer.prices:
-            row = p.model_dump(mode="python", exclude_defaults=True)
-            row["source"] = texts.setdefault(p.source, f"s{len(texts) + 1}")
-            row["regions"] = list(p.regions)
-            prices.append(row)
-        record = offer.model_dump(mode="python", exclude_defaults=True, exclude={"prices", "provider"})
-        records.append({**record, "prices": prices})
-    content = {"provider": provider, "sources": {key: text for text, key in texts.items()}, "offers": records}
-    body = yaml.safe_dump(content, sort_keys=False, allow_unicode=True, width=200, default_flow_style=None)
-    return HEADER + str(body)
+    text: str = yaml.safe_dump(value, default_flow_style=True, sort_keys=False, allow_unicode=True, width=1_000_000)
+    return text.removesuffix("\n").removesuffix("\n...")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import json
 import os
+import re
 import tempfile
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -117,24 +118,26 @@ def _one(source: str, catalog: Catalog, options: Options) -> Document:
         "urls": list(web.urls),
         "sha256": web.sha256,
         "rows_kept": rows,
-        "left_out": dict(Counter(_kind(row.reason) for row in left_out).most_common()),
+        "left_out": dict(Counter(_kind(row) for row in left_out).most_common()),
         **more,
         "files": {name: user.sha256(content) for name, content in files.items()},
     }
     if not options.dry_run:
         _write(options.directory, files, {**lock, source: entry})
-    examples = [{"what": row.what, "reason": row.reason, "kind": _kind(row.reason)} for row in left_out]
+    examples = [{"what": row.what, "reason": row.reason, "kind": _kind(row)} for row in left_out]
     return {"source": source, "status": "read" if options.dry_run else "refreshed", "message": "", **entry,
             "warnings": warnings, "rows_left_out": examples}  # fmt: skip
 
 
-def _kind(reason: str) -> str:
-    """A reason without its figures, so that equal ones count together."""
-    return " ".join("N" if any(c.isdigit() for c in word) and "." in word else word for word in reason.split())
+def _kind(row: LeftOut) -> str:
+    """The reason of a row without its region and without amounts of money, so that equal ones count together."""
+    region = next(iter(row.what.split()[1:]), "")
+    reason = row.reason.replace(f" in {region}", "") if region else row.reason
+    return re.sub(r"^[\d.e+]+ USD is", "it is", reason)
 
 
 def _most(left_out: Iterable[LeftOut]) -> str:
-    reasons = Counter(_kind(row.reason) for row in left_out).most_common(2)
+    reasons = Counter(_kind(row) for row in left_out).most_common(2)
     return ", ".join(f"{n} {reason}" for reason, n in reasons) or "it is empty"
 
 

@@ -33,9 +33,14 @@ def default_directory() -> Path:
     return Path(home) / "stackwright" / "catalog"
 
 
+def switched_off() -> bool:
+    """Whether the environment says that no refreshed prices are to be read."""
+    return os.environ.get(VARIABLE) == "none"
+
+
 def directory_in_use() -> Path | None:
     """The directory whose prices are read: None where it is switched off or nothing was refreshed."""
-    if os.environ.get(VARIABLE) == "none":
+    if switched_off():
         return None
     try:
         directory = default_directory()
