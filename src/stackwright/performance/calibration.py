@@ -42,7 +42,7 @@ class Context:
 
     `network` is the model (one name for checkpoints that repeat one network), `source` the harness of a measured
     row ('' for a service of one's own), `year` the date of the software in years since 2026-01-01, `mode` how prompts
-    and decoding share workers ('' on the same ones, or `disaggregated`).
+    and decoding share workers ('' on the same ones, or `disaggregated`), `kind` of network: dense or moe.
     """
 
     engine: str
@@ -54,6 +54,7 @@ class Context:
     source: str = ""
     year: float = 0.0
     mode: str = ""
+    kind: str = ""
 
     @property
     def month(self) -> str:
@@ -74,6 +75,7 @@ class Context:
             "engine|network": f"{self.engine}|{self.network}",
             "pair": f"{self.chip}|{self.network}|{self.engine}",
             "source": self.source,
+            "source|kind": f"{self.source}|{self.kind}",
             "engine|source": f"{self.engine}|{self.source}",
             "engine|family|source": f"{self.engine}|{self.family}|{self.source}",
             "recipe": f"{self.engine}|{self.network}|{self.source}",

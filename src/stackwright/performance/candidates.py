@@ -217,6 +217,7 @@ def context_of(model: Model, r: Candidate) -> Context:
         source=r.source,
         year=year,
         mode=r.mode,
+        kind=model.family,
     )
 
 
