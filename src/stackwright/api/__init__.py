@@ -5,6 +5,7 @@ from stackwright.api.choice import choice_document, choose
 from stackwright.api.comparison import compare, comparison_document
 from stackwright.api.documents import launch_of, plan_document, predict_document
 from stackwright.api.explanation import explain_document
+from stackwright.api.freshness import refresh
 from stackwright.api.plans import plan
 from stackwright.api.questions import catalog_with, constants_from, explain, predict
 from stackwright.api.tables import predict_table
@@ -28,5 +29,6 @@ __all__ = [
     "predict",
     "predict_document",
     "predict_table",
+    "refresh",
     "validate",
 ]

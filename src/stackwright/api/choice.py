@@ -13,7 +13,7 @@ from stackwright.api.token_prices import api_document
 from stackwright.catalog import Catalog, load_catalog
 from stackwright.catalog.quality import Quality, Score, load_quality
 from stackwright.performance import Constants, load_constants
-from stackwright.planner.choice import Candidates, Choice, Option, Progress, Refusal, choose_model
+from stackwright.planner.choice import Choice, Option, Progress, Refusal, Shortlist, choose_model
 from stackwright.units import HOURS_PER_YEAR
 
 
@@ -36,7 +36,7 @@ def choose(
     Raises `InputError` with one line to act on.
     """
     scores = quality if isinstance(quality, Quality) or quality is None else load_quality(quality)
-    asked = Candidates(
+    asked = Shortlist(
         models=tuple(m.strip() for m in models),
         providers=tuple(api_providers),
         quality=scores,
@@ -48,7 +48,7 @@ def choose(
 
 def choice_document(c: Choice, porting_usd: float | None = None) -> Document:
     """The document of `plan --models --json`."""
-    q, asked = c.question, c.candidates
+    q, asked = c.question, c.shortlist
     question = question_document(q)
     del question["model"]
     return {

@@ -9,19 +9,20 @@ from typing import Any, get_args, get_origin, get_type_hints
 
 from stackwright.api.choice import option_document, quality_document, refusal_document
 from stackwright.api.documents import Document, question_document
-from stackwright.api.plans import AllowedOptions, LimitOptions, MarketOptions, TrafficOptions, question_of
+from stackwright.api.plans import PlanOptions, TrafficOptions, question_of
 from stackwright.catalog import Catalog, load_catalog
 from stackwright.catalog.quality import Quality, load_quality
 from stackwright.catalog.yaml_files import DATA, read_yaml
 from stackwright.errors import CatalogError, InputError, UnknownIdError
 from stackwright.performance import Constants, load_constants
-from stackwright.planner.choice import NONE, Candidates, Progress
+from stackwright.planner.choice import NONE, Progress, Shortlist
 from stackwright.planner.ecosystems import Comparison, Ecosystem, compare_ecosystems
 from stackwright.units import parse_seconds
 
 SHIPPED = DATA / "questions"
-_NARROW = {**get_type_hints(AllowedOptions), **get_type_hints(MarketOptions), **get_type_hints(LimitOptions)}
 _TRAFFIC = get_type_hints(TrafficOptions)
+_ANSWER = ("objective", "per", "top")
+_NARROW = {k: v for k, v in get_type_hints(PlanOptions).items() if k not in _TRAFFIC and k not in _ANSWER}
 _TOP = ("name", "note", "objective", "quality", "min_quality", "porting_usd", "models", "ecosystems")
 _OWN = ("name", "note", "models", "rent", "api")
 _NUMBERS = ("min_quality", "porting_usd")
@@ -116,7 +117,7 @@ def _ecosystem(
         raise InputError(f"{where}: rent: true or false, got {rent!r}")
     models = _names(f"{where}: models", given.get("models", body.get("models")))
     try:
-        candidates = Candidates(
+        shortlist = Shortlist(
             models=models,
             providers=_providers(f"{where}: api", given.get("api")),
             quality=scores,
@@ -124,7 +125,7 @@ def _ecosystem(
             rent=rent,
         )
         return Ecosystem(
-            str(given["name"]).strip(), candidates, question_of(models[0], **options), str(given.get("note", ""))
+            str(given["name"]).strip(), shortlist, question_of(models[0], **options), str(given.get("note", ""))
         )
     except InputError as error:
         raise InputError(f"{where}: {error}") from None
@@ -195,7 +196,7 @@ def comparison_document(asked: Asked, c: Comparison) -> Document:
             "slo": question["slo"],
             "objective": question["objective"],
             "quality": quality_document(asked.quality),
-            "min_quality": first.candidates.min_quality,
+            "min_quality": first.shortlist.min_quality,
         },
         "evaluated": c.evaluated,
         "cpu_s": round(c.cpu_s, 4),
@@ -223,10 +224,10 @@ def comparison_document(asked: Asked, c: Comparison) -> Document:
 def _asked(e: Ecosystem) -> Document:
     q = question_document(e.question)
     kept = {k: v for k, v in q.items() if k in _NARROW and v not in ([], None, "", ())}
-    providers = e.candidates.providers
+    providers = e.shortlist.providers
     return {
-        "models": list(e.candidates.models),
-        "rent": e.candidates.rent,
+        "models": list(e.shortlist.models),
+        "rent": e.shortlist.rent,
         "api": None if providers == (NONE,) else list(providers) or "any",
         **kept,
     }

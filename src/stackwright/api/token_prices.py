@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from typing import Any
 
 from stackwright.catalog.api_offers import ApiOffer, api_offers_of
@@ -20,7 +21,10 @@ def api_offers(model: str, w: Workload) -> list[dict[str, Any]]:
 
 
 def api_document(offer: ApiOffer, cost: ApiCost, w: Workload) -> dict[str, Any]:
-    """An API offer with what it costs for a traffic; the rates are those of the shortest prompts."""
+    """An API offer with what it costs for a traffic; the rates are those of the shortest prompts.
+
+    `date` is the day the price is asked for, `list_read` the day the list was fetched (None: the installed package's).
+    """
     rates = offer.tiers[0].rates
     return {
         "provider": offer.seller.id,
@@ -44,6 +48,8 @@ def api_document(offer: ApiOffer, cost: ApiCost, w: Workload) -> dict[str, Any]:
         "usd_per_request": cost.usd_per_request,
         "context_tokens": offer.context_tokens,
         "date": offer.date.isoformat(),
+        "list_read": offer.read.isoformat() if offer.read else None,
+        "list_age_days": offer.age_days(dt.date.today()),
         "source": offer.source,
         "confidence": offer.confidence,
         "note": offer.note,

@@ -3,6 +3,7 @@
 from stackwright.catalog.availability import Availability, availability_of
 from stackwright.catalog.places import certification, countries_in, country_of, lacking, regions_in
 from stackwright.catalog.records import (
+    STALE_PRICE_DAYS,
     Certification,
     Checkpoint,
     Chip,
@@ -29,6 +30,7 @@ from stackwright.catalog.records import (
 from stackwright.catalog.store import Catalog, load_catalog
 
 __all__ = [
+    "STALE_PRICE_DAYS",
     "Availability",
     "Catalog",
     "Certification",

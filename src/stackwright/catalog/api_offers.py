@@ -8,9 +8,10 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from functools import cache
+from functools import lru_cache
 from typing import Any
 
+from stackwright.catalog.api_prices import PriceList, price_list
 from stackwright.catalog.api_sellers import Derived, Seller, behind, sellers
 from stackwright.catalog.model_names import endpoint_of, is_variant, name_keys
 from stackwright.errors import InputError, UnknownIdError
@@ -46,6 +47,7 @@ class Tier:
 class ApiOffer:
     """A model sold by API at one endpoint, as listed on a day; `tiers` by rising prompt length, the first from 0.
 
+    `read`: the day the list was fetched by `catalog refresh`, None for the installed package's own.
     `batch`: the rates of requests answered within a day instead of at once; empty where the list has none.
     `context_tokens`: what the list says the seller accepts, None where it says nothing.
     """
@@ -60,6 +62,11 @@ class ApiOffer:
     source: str
     confidence: str
     note: str = ""
+    read: dt.date | None = None
+
+    def age_days(self, on: dt.date) -> int | None:
+        """Days from the fetching of the list to `on`; None for the list of the installed package."""
+        return None if self.read is None else (on - self.read).days
 
 
 def api_offers_of(names: Sequence[str], at: dt.date | None = None, among: Sequence[str] = ()) -> list[ApiOffer]:
@@ -72,7 +79,7 @@ def api_offers_of(names: Sequence[str], at: dt.date | None = None, among: Sequen
     day = at or dt.date.today()
     _known_sellers(among)
     wanted = frozenset(k for name in names for k in name_keys(name))
-    own = [o for o in _listed(day) if name_keys(o.model) & wanted]
+    own = [o for o in _listed(price_list(), day) if name_keys(o.model) & wanted]
     follow = [_follow(d, o) for d in sellers().derived for o in own if _follows(d, o)]
     found = [o for o in [*own, *follow] if not _refused(o)]
     found = list({(o.seller.id, o.endpoint, o.tiers): o for o in found}.values())
@@ -104,7 +111,6 @@ def unknown_model(name: str, others: Sequence[str]) -> InputError:
     return UnknownIdError("model", name, [*others, *_maker_models()], "see `stackwright catalog list models`")
 
 
-@cache
 def _maker_models() -> tuple[str, ...]:
     makers = {s.id for s in sellers().sellers if s.kind == "maker"} | {"google", "aws"}
     return tuple(dict.fromkeys(m.id for p in _snapshot() if p.id in makers for m in p.models))
@@ -122,23 +128,20 @@ def _known_sellers(among: Sequence[str]) -> None:
 
 
 def _snapshot() -> Sequence[Any]:
-    from genai_prices.data_snapshot import get_snapshot
+    providers: Sequence[Any] = price_list().snapshot.providers
+    return providers
 
-    return get_snapshot().providers
 
-
-@cache
-def _listed(day: dt.date) -> tuple[ApiOffer, ...]:
-    """Every row of the lists on a day."""
-    from genai_prices import __version__
-
+@lru_cache(maxsize=8)
+def _listed(prices: PriceList, day: dt.date) -> tuple[ApiOffer, ...]:
+    """Every row of a list on a day."""
     noon = dt.datetime(day.year, day.month, day.day, 12, tzinfo=dt.UTC)
     soon = noon + dt.timedelta(days=_SOON_DAYS)
     found = []
-    for provider in _snapshot():
+    for provider in prices.snapshot.providers:
         seller = sellers().seller(provider.id)
         url = next(iter(provider.pricing_urls or ()), "")
-        source = f"genai-prices {__version__} (MIT){f', {url}' if url else ''}"
+        source = f"{prices.name}{f', {url}' if url else ''}"
         for model in provider.models:
             if is_variant(model.id):
                 continue
@@ -157,6 +160,7 @@ def _listed(day: dt.date) -> tuple[ApiOffer, ...]:
                     context_tokens=model.context_window,
                     source=source,
                     confidence="datasheet",
+                    read=prices.read,
                     note="; ".join(_notes(model.deprecated, tiers, _tiers(model.get_prices(soon)))),
                 )
             )

@@ -27,9 +27,9 @@ def known_qualities() -> list[str]:
 
 def known_api_providers() -> list[str]:
     """Sellers of the API price lists."""
-    from genai_prices.data_snapshot import get_snapshot
+    from stackwright.catalog.api_prices import price_list
 
-    return [p.id for p in get_snapshot().providers]
+    return [p.id for p in price_list().snapshot.providers]
 
 
 def choice_options(command: F) -> F:

@@ -28,7 +28,7 @@ Progress = Callable[[str], None]
 
 
 @dataclass(frozen=True)
-class Candidates:
+class Shortlist:
     """The models to choose from, how they may be had, and the scores that count.
 
     `providers`: API sellers that may be used; empty: all but routers and subscriptions; ("none",): no API.
@@ -106,7 +106,7 @@ class Choice:
     """The options in order: those that keep the promise, those whose latency is unknown, the rest; each by cost."""
 
     question: Question
-    candidates: Candidates
+    shortlist: Shortlist
     options: tuple[Option, ...]
     refused: tuple[Refusal, ...]
     evaluated: int
@@ -136,7 +136,7 @@ class Subject:
 
 
 def choose_model(
-    c: Candidates, q: Question, catalog: Catalog, constants: Constants, progress: Progress | None = None
+    c: Shortlist, q: Question, catalog: Catalog, constants: Constants, progress: Progress | None = None
 ) -> Choice:
     """Every way to have every model, ordered and compared; `q` asks the rest (its own model is not used).
 
@@ -174,7 +174,7 @@ def choose_model(
         raise InputError(_nothing(refused))
     return Choice(
         question=q,
-        candidates=c,
+        shortlist=c,
         options=tuple(compared(found, c.quality is not None, q)),
         refused=tuple(refused),
         evaluated=evaluated,
@@ -242,7 +242,7 @@ def _latencies(q: Question) -> tuple[str, str]:
     return f"ttft_p{q.slo.percentile:g}_s", f"tpot_p{q.slo.percentile:g}_s"
 
 
-def _below(c: Candidates, score: Score | None) -> str:
+def _below(c: Shortlist, score: Score | None) -> str:
     """Why the quality floor excludes a model; empty where it does not."""
     if c.min_quality is None or c.quality is None:
         return ""
@@ -334,7 +334,7 @@ def _names(offers: Sequence[ApiOffer]) -> list[str]:
     return list(dict.fromkeys(o.seller.name for o in offers))
 
 
-def _nobody(c: Candidates) -> str:
+def _nobody(c: Shortlist) -> str:
     if c.providers == (NONE,):
         return "sold by API only, and no API may be used"
     among = f"none of {', '.join(c.providers)}" if c.providers else "no seller of the price lists"
@@ -348,7 +348,7 @@ def _nothing(refused: Sequence[Refusal]) -> str:
     return f"no model is left: {reason}{more}"
 
 
-def _assumptions(c: Candidates, q: Question) -> tuple[str, ...]:
+def _assumptions(c: Shortlist, q: Question) -> tuple[str, ...]:
     w, found = q.workload, ["every model is given the same tokens: one that thinks at length writes more per answer"]
     if c.quality is not None:
         found.append(

@@ -9,17 +9,17 @@ from dataclasses import dataclass
 from stackwright.catalog import Catalog
 from stackwright.errors import InputError, UnknownIdError
 from stackwright.performance import Constants
-from stackwright.planner.choice import Candidates, Choice, Option, Progress, choose_model
+from stackwright.planner.choice import Choice, Option, Progress, Shortlist, choose_model
 from stackwright.planner.question import Question
 from stackwright.planner.versus import SURE, p_less
 
 
 @dataclass(frozen=True)
 class Ecosystem:
-    """A named set of what may be used: models and sellers (`candidates`), makers, clouds, limits (`question`)."""
+    """A named set of what may be used: models and sellers (`shortlist`), makers, clouds, limits (`question`)."""
 
     name: str
-    candidates: Candidates
+    shortlist: Shortlist
     question: Question
     note: str = ""
 
@@ -100,7 +100,7 @@ def compare_ecosystems(
 
 def _standing(e: Ecosystem, catalog: Catalog, constants: Constants) -> Standing:
     try:
-        choice = choose_model(e.candidates, e.question, catalog, constants)
+        choice = choose_model(e.shortlist, e.question, catalog, constants)
     except UnknownIdError as error:
         raise InputError(f"ecosystem {e.name!r}: {error}") from None
     except InputError as error:
