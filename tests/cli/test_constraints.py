@@ -80,7 +80,12 @@ def test_the_report_names_the_constraints(shell: Shell, tmp_path) -> None:  # ty
     shell.answered(*BARE, "--chips", "h100-sxm", "--rate", "1", "--sector", "finance", "--penalty", "10%<99",
                    "--report", str(report))  # fmt: skip
     page = report.read_text()
-    for said in ("data stay in eu", "left out by these constraints", "sector finance assumes", "penalty clause is expected to cost"):
+    for said in (
+        "data stay in eu",
+        "left out by these constraints",
+        "sector finance assumes",
+        "penalty clause is expected to cost",
+    ):
         assert said in page, said
 
 
