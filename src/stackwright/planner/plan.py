@@ -63,7 +63,7 @@ def plan(q: Question, catalog: Catalog, constants: Constants, today: Today | Non
     left_out = marketplace.left_out(frozenset(s.deployment.offer.id for s in priced if s.deployment))
     order = ranked(within(q, priced), q)
     plans = with_ties([plan_of(context, s, rank) for rank, s in enumerate(order[: q.top], 1)], q)
-    others = _unpriced(context, priced) if q.limits.max_usd_per_hour is None else []
+    others = _unpriced(context, priced) if q.market.rents and q.limits.max_usd_per_hour is None else []
     unpriced = [plan_of(context, s, rank) for rank, s in enumerate(others, 1)]
     if not plans and not unpriced:
         raise InputError(_nothing_to_offer(q, context, left_out))
