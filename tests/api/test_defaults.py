@@ -49,13 +49,15 @@ def test_a_small_question_is_one_person_with_a_relaxed_promise() -> None:
     q = question(max_usd_per_hour="20/day", ttft=0.5)
     assert q.slo == SLO(0.5, None, 95.0)
     assert len(q.assumed) == 1
+    q = question(have=("l40s",), rate=0.1)
+    assert (q.workload.rate_per_s, q.workload.concurrency, q.slo) == (0.1, None, RELAXED_SLO)
+    assert len(q.assumed) == 1
 
 
 @pytest.mark.parametrize(
     "options",
     [
         {}, {"max_usd_per_hour": "500/day"}, {"have": ("l40sx2",)}, {"have": ("dgx-h100",)},
-        {"have": ("l40s",), "rate": 1.0}, {"max_usd_per_hour": 0.5, "workload": "chat"},
     ],
 )  # fmt: skip
 def test_any_other_question_is_taken_as_it_is(options: dict[str, Any]) -> None:

@@ -81,9 +81,11 @@ def test_the_report_names_the_constraints(shell: Shell, tmp_path) -> None:  # ty
                    "--report", str(report))  # fmt: skip
     page = report.read_text()
     for said in (
-        "data stay in eu", "left out by these constraints", "sector finance assumes",
+        "data stay in eu",
+        "left out by these constraints",
+        "sector finance assumes",
         "penalty clause is expected to cost",
-    ):  # fmt: skip
+    ):
         assert said in page, said
 
 

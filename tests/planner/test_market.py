@@ -160,8 +160,9 @@ def test_no_more_is_used_than_stands_there() -> None:
     assert here.plans
     assert all(p.n_chips <= 2 and p.stack.chip.id == "l40s" for p in here.plans)
     assert not here.unpriced
-    with pytest.raises(InputError, match="2 at hand, more needed"):
-        ask(have=("l40sx2",), clouds=("at-hand",), chips=(), rate=500.0)
+    for promise in ({}, {"ttft": 10.0, "tpot": 0.5}):
+        with pytest.raises(InputError, match="2 at hand, more needed"):
+            ask(have=("l40sx2",), clouds=("at-hand",), chips=(), rate=500.0, **promise)
 
 
 def test_what_stands_there_ranks_beside_what_is_rented() -> None:

@@ -7,7 +7,7 @@ from typing import Any
 
 from stackwright.catalog import Catalog, countries_in
 from stackwright.planner import RELAXED_SLO, AtHand
-from stackwright.planner.at_hand import chips_at_hand
+from stackwright.planner.at_hand import at_a_desk
 from stackwright.units import parse_usd_per_hour
 from stackwright.workload import Sector, sector
 
@@ -38,17 +38,22 @@ def _names(residency: str, catalog: Catalog) -> frozenset[str]:
 
 
 def with_small(given: Options, catalog: Catalog) -> tuple[Options, tuple[str, ...]]:
-    """Options of a small question (one chip at hand, or a budget below 1 USD/hour) without traffic: one person.
+    """Options of a small question: desk machines at hand, or a budget below 1 USD/hour.
 
-    The promise is relaxed with it, unless one is given. Returns the options and the lines that say so.
+    Without traffic it is one person; without a promise the relaxed one. Returns the options and the lines that say so.
     """
-    if any(given.get(k) is not None for k in ("workload", "rate", "concurrency")) or not _is_small(given, catalog):
+    if not _is_small(given, catalog):
         return given, ()
-    lines = [f"no traffic given for a small question: one person at a time, lengths of workload {DEFAULT_WORKLOAD}"]
-    found = {**given, "concurrency": 1.0}
+    found, lines = dict(given), []
+    if all(given.get(k) is None for k in ("workload", "rate", "concurrency")):
+        found["concurrency"] = 1.0
+        lines.append(f"a small question without traffic: one person at a time, lengths of workload {DEFAULT_WORKLOAD}")
     if given.get("ttft") is None and given.get("tpot") is None:
         found |= {"ttft": RELAXED_SLO.ttft_s, "tpot": RELAXED_SLO.tpot_s}
-        lines.append("no promise given for a small question: the limits of MLPerf Inference v4.0 llama2-70b server")
+        lines.append(
+            "a small question without a promise: 10 s to the first token, how long attention keeps (Nielsen, Usability "
+            "Engineering, 1993), and 200 ms a token, reading speed (MLPerf llama2-70b server); give --ttft, --tpot"
+        )
     return found, tuple(lines)
 
 
@@ -56,4 +61,4 @@ def _is_small(given: Mapping[str, Any], catalog: Catalog) -> bool:
     most = given.get("max_usd_per_hour")
     usd = parse_usd_per_hour(most) if isinstance(most, str) else most
     have = [AtHand.parse(text) for text in given.get("have") or ()]
-    return (usd is not None and usd < SMALL_USD_PER_HOUR) or (bool(have) and chips_at_hand(have, catalog) == 1)
+    return (usd is not None and usd < SMALL_USD_PER_HOUR) or at_a_desk(have, catalog)

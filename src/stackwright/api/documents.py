@@ -114,9 +114,7 @@ def sector_document(s: Sector) -> Document:
         "name": s.name,
         "description": s.description,
         "assumes": [
-            {"option": a.option, "value": a.value, "why": a.why, "source": a.source or None}
-            for a in s.assumptions
-            if s.options[a.option] is a.value
+            {"option": a.option, "value": a.value, "why": a.why, "source": a.source or None} for a in s.in_force
         ],
     }
 

@@ -30,9 +30,13 @@ def standing(market: Market, catalog: Catalog) -> dict[str, Standing]:
     return {chip: _standing(chip, given, market, catalog) for chip, given in counts.items()}
 
 
-def chips_at_hand(have: Iterable[AtHand], catalog: Catalog) -> int:
-    """How many chips stand there. Raises `UnknownIdError`."""
-    return sum(_resolved(given, catalog)[1] for given in have)
+def at_a_desk(have: Iterable[AtHand], catalog: Catalog) -> bool:
+    """True where all that stands there is one chip, or desk machines and laptops. Raises `UnknownIdError`."""
+    found = [_resolved(given, catalog) for given in have]
+    if sum(chips for _, chips, _ in found) == 1:
+        return True
+    systems = [system or catalog.system_for(chip, chips) for chip, chips, system in found]
+    return bool(systems) and all(s is not None and SITES[s.form] == SITES["desk"] for s in systems)
 
 
 def _resolved(given: AtHand, catalog: Catalog) -> tuple[str, int, System | None]:

@@ -63,7 +63,7 @@ def plan(q: Question, catalog: Catalog, constants: Constants, today: Today | Non
     left_out = marketplace.left_out(frozenset(s.deployment.offer.id for s in priced if s.deployment))
     order = ranked(within(q, priced), q)
     plans = with_ties([plan_of(context, s, rank) for rank, s in enumerate(order[: q.top], 1)], q)
-    others = _unpriced(context, priced)
+    others = _unpriced(context, priced) if q.market.rents and q.limits.max_usd_per_hour is None else []
     unpriced = [plan_of(context, s, rank) for rank, s in enumerate(others, 1)]
     if not plans and not unpriced:
         raise InputError(_nothing_to_offer(q, context, left_out))
@@ -202,6 +202,8 @@ def _assumptions(q: Question, constants: Constants) -> tuple[str, ...]:
         found.append("constants are uncalibrated: intervals come from their stated spread, not from measured error")
     else:
         found.append(f"constants are {constants.status}")
+    if q.limits.max_usd_per_hour is not None:
+        found.append("a budget is given: chips whose price nobody publishes under these filters are not listed")
     if q.guarantee is not None:
         found.append(_PENALTY_NOTE)
     found.append("percentiles are a closed-form approximation, unvalidated until checked by simulation")

@@ -24,8 +24,9 @@ PRECISIONS: tuple[str, ...] = get_args(Precision)
 # p95 promise when the user states none: the limits of MLPerf Inference v5.0 llama2-70b-interactive.
 DEFAULT_SLO = SLO(ttft_s=0.45, tpot_s=0.04)
 
-# For one person at one machine: the limits of MLPerf Inference v4.0 llama2-70b server.
-RELAXED_SLO = SLO(ttft_s=2.0, tpot_s=0.2)
+# For a person at a desk: 10 s keeps attention (Nielsen, Usability Engineering, 1993, ch. 5); TPOT of MLPerf Inference
+# llama2-70b server (loadgen/mlperf.conf), about reading speed.
+RELAXED_SLO = SLO(ttft_s=10.0, tpot_s=0.2)
 
 # Rented for days, not years, and not taken away in between.
 DEFAULT_CONTRACTS = ("on_demand", "capacity_block")

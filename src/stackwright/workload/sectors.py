@@ -26,11 +26,6 @@ class Assumption:
     source: str = ""
     where: tuple[str, ...] = ()
 
-    def __str__(self) -> str:
-        value = ",".join(self.value) if isinstance(self.value, tuple) else str(self.value)
-        cited = f"; {self.source}" if self.source else ""
-        return f"{self.option} {value} ({self.why}{cited})"
-
 
 @dataclass(frozen=True, slots=True)
 class Sector:
@@ -46,14 +41,14 @@ class Sector:
         return replace(self, assumptions=tuple(kept))
 
     @property
-    def options(self) -> Mapping[str, Any]:
-        """The options that the profile fills in; of two for one option the later, more special one."""
-        return {a.option: a.value for a in self.assumptions}
+    def in_force(self) -> tuple[Assumption, ...]:
+        """The assumptions that count: of two for one option the later, more special one."""
+        return tuple({a.option: a for a in self.assumptions}.values())
 
-    def describe(self) -> str:
-        """One line for an answer: the name, and every assumption with its reason."""
-        each = "; ".join(str(a) for a in self.assumptions if self.options[a.option] is a.value)
-        return f"sector {self.name} assumes: {each or 'nothing beyond what is given'}"
+    @property
+    def options(self) -> Mapping[str, Any]:
+        """The options that the profile fills in."""
+        return {a.option: a.value for a in self.in_force}
 
 
 def sector_names() -> tuple[str, ...]:
