@@ -205,6 +205,15 @@ def test_three_plans_side_by_side() -> None:
     assert "side-by-side" not in page(document(plans=plans[:1])).sections
 
 
+def test_drafting_is_said_where_there_is_some() -> None:
+    plans = [plan(), plan(2, "mi300x", 9.0)]
+    assert "Drafting" not in page(document(plans=plans)).text
+    plans[0]["stack"]["speculation"] = {"method": "mtp", "draft_tokens": 3}
+    found = page(document(plans=plans))
+    assert "Drafting mtp, 3 tokens ahead –" in found.text
+    assert "NVFP4 / FP8, mtp, 3 tokens ahead" in found.text
+
+
 def test_constraints_are_said_where_they_are_given() -> None:
     d = document(
         left_out_offers={"count": 7, "by_reason": [{"provider": "oci", "reason": "no region in eu", "offers": 7}]},

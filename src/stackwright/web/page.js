@@ -14,10 +14,11 @@
     });
   };
   const go = (tab) => {
-    const strip = tab.closest("nav"), top = window.scrollY + strip.parentNode.querySelector("main").getBoundingClientRect().top;
+    const strip = tab.closest("nav"), panel = panels[tabs.indexOf(tab)];
+    const top = window.scrollY + panel.parentNode.getBoundingClientRect().top;
     const y = Math.min(window.scrollY, top - strip.offsetHeight); // keeps the place, but no further down than the strip
+    panel.style.scrollMarginTop = (top - y) + "px"; // where the browser's own jump to the panel shall end
     location.hash = tab.hash;
-    window.scrollTo(0, y);
     tab.focus({ preventScroll: true });
   };
   if (tabs.length && CSS.supports("selector(:has(*))")) {

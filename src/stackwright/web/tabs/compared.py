@@ -60,6 +60,7 @@ def _stacks(plans: Sequence[Document]) -> list[tuple[object, ...]]:
         ("Chips", *(names.chips(p) for p in plans)),
         ("Engine, weights", *(f"{names.engine(p)}, {names.precision(p)}" for p in plans)),
         ("Layout", *(_layout(p) for p in plans)),
+        *([("Drafting", *(names.drafting(p) or ABSENT for p in plans))] if any(map(names.drafting, plans)) else []),
         ("Cloud", *(names.place(p) for p in plans)),
     ]
 

@@ -185,7 +185,8 @@ def _chips(p: Document, slot: int) -> Html:
 
 def _precisions(p: Document) -> str:
     layout = p["stack"]["layout"]
-    return f"{names.precision(p)} / {str(layout['kv_precision']).upper()}"
+    drafts = names.drafting(p)
+    return f"{names.precision(p)} / {str(layout['kv_precision']).upper()}" + (f", {drafts}" if drafts else "")
 
 
 def _layout(p: Document) -> str:

@@ -112,6 +112,12 @@ def precision(plan: Document) -> str:
     return str(plan["stack"]["layout"]["weight_precision"]).upper()
 
 
+def drafting(plan: Document) -> str:
+    """How tokens are drafted: `mtp, 3 tokens ahead`; empty without speculative decoding."""
+    s = plan["stack"].get("speculation")
+    return f"{s['method']}, {count(s['draft_tokens'])} tokens ahead" if s else ""
+
+
 def model_name(identifier: str) -> str:
     """The model without its owner: `Qwen3-32B` of `Qwen/Qwen3-32B`; a path stays a path."""
     owner, slash, name = identifier.partition("/")
