@@ -23,6 +23,7 @@ from stackwright.web.words.numbers import (
     limit,
     seconds,
     significant,
+    spread,
     usd_per_mtok,
 )
 
@@ -91,7 +92,7 @@ def cost_rows(rows: Sequence[CostRow]) -> Html:
     grid = join(*(_grid_line(scale.at(t)) for t in scale.ticks()))
     cells = []
     for r in rows:
-        interval = between(r.cost, usd_per_mtok) if r.cost.low != r.cost.high else ""
+        interval = spread(r.cost, usd_per_mtok)
         shown = join(tag("b", usd_per_mtok(r.cost.value)), " ", tag("span", interval, class_="muted"))
         marks = interval_marks(r.cost, scale, r.slot, solid=r.solid, tip=r.tip)
         cells += [

@@ -14,12 +14,12 @@ from stackwright.web.parts import Column, Row, badge, table, two_lines
 from stackwright.web.words import names
 from stackwright.web.words.numbers import (
     ABSENT,
-    between,
     figure,
     finite,
     probability,
     seconds,
     significant,
+    spread,
     usd,
     usd_per_mtok,
 )
@@ -72,7 +72,7 @@ def how(o: Document) -> str:
 def cost_words(o: Document) -> str:
     """Cost with its interval where there is one."""
     f = figure(o.get("usd_per_mtok_output"))
-    interval = between(f, usd_per_mtok) if f.low != f.high else ""
+    interval = spread(f, usd_per_mtok)
     return usd_per_mtok(f.value) + (f" ({interval})" if interval else "")
 
 
@@ -95,7 +95,7 @@ def chart_tip(o: Document) -> str:
 def _row(o: Document, document: Document, scale: LogScale, called: Called) -> Row:
     p95, f, quality = names.percentile(document), figure(o.get("usd_per_mtok_output")), o.get("quality")
     bar = track(interval_marks(f, scale, slot(o), solid=o["meets_slo"] is not False, height=12), height=12)
-    interval = between(f, usd_per_mtok) if f.low != f.high else ""
+    interval = spread(f, usd_per_mtok)
     batch = finite((o.get("api") or {}).get("usd_per_mtok_output_batch"))
     beside = f"batch {usd_per_mtok(batch)}" if batch is not None else interval
     latency = [seconds(figure(o.get(f"{name}_{p95}_s")).value) for name in ("ttft", "tpot")]

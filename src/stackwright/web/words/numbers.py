@@ -125,6 +125,11 @@ def between(f: Figure, show: Callable[[float | None], str]) -> str:
     return f"{show(f.low)}{_NBSP}–{_NBSP}{show(f.high)}"
 
 
+def spread(f: Figure, show: Callable[[float | None], str]) -> str:
+    """The interval of a figure where its ends read differently; empty where they do not."""
+    return between(f, show) if show(f.low) != show(f.high) else ""
+
+
 def count(n: object) -> str:
     """A whole number with thousands separators."""
     x = finite(n)

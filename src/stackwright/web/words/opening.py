@@ -8,7 +8,7 @@ from typing import Any
 
 from stackwright.web.markup import Html, join, tag
 from stackwright.web.words import names, sentences
-from stackwright.web.words.numbers import between, figure, finite, probability, usd_per_mtok
+from stackwright.web.words.numbers import figure, finite, probability, spread, usd_per_mtok
 
 Document = dict[str, Any]
 
@@ -113,7 +113,8 @@ def _way(o: Document) -> Html:
         )  # fmt: skip
     else:
         place = join(tag("b", name), " from ", tag("b", str(o["how"])))
-    interval = f" (90\u00a0% interval {between(f, usd_per_mtok)})" if f.low != f.high else ""
+    ends = spread(f, usd_per_mtok)
+    interval = f" (90\u00a0% interval {ends})" if ends else ""
     promise = (
         f", promise kept with {probability(finite(o['p_meets_slo']))} probability"
         if o.get("p_meets_slo") is not None
