@@ -59,6 +59,8 @@ def deployments(
                 too_large = True
                 continue
             units = packing.units(replicas)
+            if not marketplace.has(offer, units):
+                continue
             found.append(Deployment(i, offer, price, replicas, units, rent_usd_per_hour(units, price.usd_per_hour)))
     if too_large and not found:
         raise InputError(
