@@ -39,10 +39,14 @@ class Marketplace:
     _left_out: dict[str, LeftOut] = field(default_factory=dict, repr=False, compare=False)
     _lacking: dict[str, tuple[str, ...]] = field(default_factory=dict, repr=False, compare=False)
 
+    def check(self) -> None:
+        """Raise `UnknownIdError` for a place or certification that the catalogue does not know."""
+        if self.market.residency:
+            countries_in(self.catalog, self.market.residency)
+        lacking(self.catalog, "", self.market.certified)
+
     def of(self, chip: str) -> list[Priced]:
-        """Offers of a chip, sorted by USD per chip-hour. Raises `UnknownIdError` for an unknown cloud, region, place
-        or certification.
-        """
+        """Offers of a chip, sorted by USD per chip-hour. Raises `UnknownIdError` for an unknown cloud or region."""
         if chip not in self._known:
             found = self._rented(chip)
             if chip in self.at_hand:
@@ -130,12 +134,6 @@ class Marketplace:
         known = self._left_out.get(offer.id)
         if known is None or (len(reasons), usd) < (len(known.reasons), known.usd_per_chip_hour):
             self._left_out[offer.id] = LeftOut(offer.id, offer.provider, offer.chip, reasons, usd)
-
-    def check(self) -> None:
-        """Raise `UnknownIdError` for a place or certification that the catalogue does not know."""
-        if self.market.residency:
-            countries_in(self.catalog, self.market.residency)
-        lacking(self.catalog, "", self.market.certified)
 
 
 def _usd_per_chip_hour(pair: Priced) -> float:
