@@ -76,6 +76,28 @@ def test_a_missed_promise_never_dominates_and_the_unscored_is_not_compared() -> 
     assert found[-1].keeps is False
 
 
+def test_what_may_miss_the_promise_beats_nothing_that_keeps_it() -> None:
+    c = chosen()
+    api_first = replace(option(c, "Anthropic"), usd_per_mtok_output=option(c, "vllm").usd_per_mtok_output.scaled(0.1))
+    kept, unknown = compared([option(c, "vllm"), api_first], True, c.question)
+    assert (kept.keeps, unknown.keeps) == (True, None)
+    assert kept.on_front
+    assert unknown.on_front
+
+
+def test_latency_counts_where_the_intervals_tell() -> None:
+    rented, q = option(chosen(), "vllm"), chosen().question
+    assert rented.plan is not None
+    faster = {k: v.scaled(0.1) if "_p95_s" in k else v for k, v in rented.plan.metrics.items()}
+    same = {k: v.scaled(0.99) if "_p95_s" in k else v for k, v in rented.plan.metrics.items()}
+    dear = rented.usd_per_mtok_output.scaled(2.0)
+    for metrics, stays in ((faster, True), (same, False)):
+        other = replace(rented, plan=replace(rented.plan, metrics=metrics), usd_per_mtok_output=dear)
+        cheap, fast = compared([other, rented], True, q)
+        assert cheap.on_front
+        assert fast.on_front is stays
+
+
 def test_the_floor_leaves_out_the_worse_and_the_unknown() -> None:
     c = chosen(*MODELS, "gpt-5.4", min_quality=50.0)
     assert {o.model for o in c.options} == {"claude-sonnet-4-5"}

@@ -19,11 +19,12 @@ from stackwright.planner.elsewhere import stack_lock_in
 from stackwright.planner.models import resolve_model
 from stackwright.planner.plan import plan
 from stackwright.planner.question import Question
-from stackwright.planner.versus import p_less
+from stackwright.planner.versus import SURE, p_less
 from stackwright.serving.prediction import Interval
 from stackwright.serving.tokens import longest_request
 
 NONE = "none"
+_MOST_REASONS = 4
 Progress = Callable[[str], None]
 
 
@@ -132,7 +133,7 @@ class Subject:
     @property
     def id(self) -> str:
         """What to call it."""
-        return self.entry.id if self.entry else self.asked
+        return self.entry.id if self.entry else self.names[0]
 
 
 def choose_model(
@@ -206,7 +207,7 @@ def compared(found: Sequence[Option], scored: bool, q: Question) -> list[Option]
     made = []
     for o in order:
         if o not in able:
-            made.append(o)
+            made.append(replace(o, on_front=False, dominated_by=None))
             continue
         better = next((b for b in able if b is not o and _dominates(b, o, q)), None)
         made.append(replace(o, on_front=better is None, dominated_by=_dominator(better, o, q) if better else None))
@@ -220,13 +221,21 @@ def _place(o: Option) -> tuple[float, str, int, str]:
 
 
 def _dominates(a: Option, b: Option, q: Question) -> bool:
-    """Whether `a` is no worse than `b` in cost, score and (where both are known) latency, and better in one."""
+    """Whether `a` is no worse than `b` in cost, score and (where both are known) latency, and better in one.
+
+    Of two latencies one is better only where that holds with more than 90 % probability. What is not known to keep
+    the promise dominates nothing that is.
+    """
+    if a.keeps is None and b.keeps:
+        return False
     pairs = [(a.usd_per_mtok_output.value, b.usd_per_mtok_output.value)]
     if a.score is not None and b.score is not None:
         pairs.append((-a.score.score, -b.score.score))
+    slower = faster = False
     if a.plan is not None and b.plan is not None:
-        pairs += [(a.plan.metrics[n].value, b.plan.metrics[n].value) for n in _latencies(q)]
-    return all(x <= y for x, y in pairs) and any(x < y for x, y in pairs)
+        p = [p_less(a.plan.metrics[n], b.plan.metrics[n]) for n in _latencies(q)]
+        slower, faster = min(p) < 1.0 - SURE, max(p) > SURE
+    return not slower and all(x <= y for x, y in pairs) and (faster or any(x < y for x, y in pairs))
 
 
 def _dominator(a: Option, b: Option, q: Question) -> Dominator:
@@ -342,10 +351,11 @@ def _nobody(c: Shortlist) -> str:
 
 
 def _nothing(refused: Sequence[Refusal]) -> str:
-    first = refused[0] if refused else None
-    reason = f"{first.model}: {first.reason}" if first else "no way to have any of these models"
-    more = f" (and {len(refused) - 1} more reasons)" if len(refused) > 1 else ""
-    return f"no model is left: {reason}{more}"
+    """Why no option is left: the first clause of the reason of each model."""
+    found: dict[str, str] = {}
+    for r in sorted(refused, key=lambda r: r.how not in ("", "self-hosted")):
+        found.setdefault(r.model, f"{r.model.rsplit('/', 1)[-1]}: {r.reason.split(';')[0]}")
+    return "no model is left: " + "; ".join([*found.values()][:_MOST_REASONS])
 
 
 def _assumptions(c: Shortlist, q: Question) -> tuple[str, ...]:

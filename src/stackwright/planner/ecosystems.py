@@ -104,7 +104,7 @@ def _standing(e: Ecosystem, catalog: Catalog, constants: Constants) -> Standing:
     except UnknownIdError as error:
         raise InputError(f"ecosystem {e.name!r}: {error}") from None
     except InputError as error:
-        return Standing(e, None, None, str(error))
+        return Standing(e, None, None, str(error).removeprefix("no model is left: "))
     if choice.best is None:
         nearest = max((o for o in choice.options if o.plan), key=lambda o: o.plan.p_meets_slo if o.plan else 0.0)
         assert nearest.plan is not None
