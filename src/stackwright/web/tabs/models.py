@@ -98,8 +98,8 @@ def _quality(document: Document) -> Section | None:
     unscored = sorted({names.model_name(str(o["model"])) for o in document["choice"]} - {d.model for d in dots})
     without = f" Without a score, so not drawn: {', '.join(unscored)}." if unscored else ""
     caption = (
-        "A ring marks what nothing beats in cost and score, nor, where both are known, in latency. A promise that an "
-        f"API keeps is not known.{without}"
+        "A ring marks what nothing beats in cost and score and, where both are known, in latency. Whether an API keeps "
+        f"the promise is not known, so it beats no stack that does.{without}"
     )
     return section(
         "quality", "Quality and cost", "Quality against cost",
