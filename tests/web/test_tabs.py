@@ -214,6 +214,17 @@ def test_drafting_is_said_where_there_is_some() -> None:
     assert "NVFP4 / FP8, mtp, 3 tokens ahead" in found.text
 
 
+def test_pools_on_two_chips_name_both() -> None:
+    p = plan()
+    p["stack"]["pools"] = {"prefill": {"chip": "h200-sxm"}, "decode": {"chip": "b200-hgx"}}
+    p["stack"]["prefill_offer"] = {**p["stack"]["offer"], "id": "aws/p5en", "units": 2}
+    found = page(document(plans=[p]))
+    assert "4 chips: h200-sxm for prompts, NVIDIA B200-HGX 180 GB for output" in found.text
+    assert "for prompts 2 × aws/p5en" in found.text
+    p["stack"]["pools"]["prefill"]["chip"] = "b200-hgx"
+    assert "4 × NVIDIA B200-HGX 180 GB" in page(document(plans=[p])).text
+
+
 def test_constraints_are_said_where_they_are_given() -> None:
     d = document(
         left_out_offers={"count": 7, "by_reason": [{"provider": "oci", "reason": "no region in eu", "offers": 7}]},

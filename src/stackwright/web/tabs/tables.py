@@ -200,6 +200,9 @@ def place(p: Document) -> Html:
         return join("no published price")
     contract, _, region = names.terms(offer).partition(", ")
     detail = join(contract, ", ", tag("span", region, class_="whole-word")) if region else contract
+    beside = p["stack"].get("prefill_offer")
+    if beside:
+        detail = join(detail, f"; for prompts {count(beside['units'])} × {beside['id']}")
     return two_lines(names.provider_name(str(offer["provider"])), detail)
 
 

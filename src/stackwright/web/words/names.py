@@ -103,7 +103,10 @@ def chip_name(plan: Document) -> str:
 
 
 def chips(plan: Document) -> str:
-    """Number and name: `8 × AMD Instinct MI300X`."""
+    """Number and name: `8 × AMD Instinct MI300X`; pools on two chips name both."""
+    first = ((plan["stack"].get("pools") or {}).get("prefill") or {}).get("chip")
+    if first and first != plan["stack"]["chip"]:
+        return f"{count(plan['n_chips'])}\u00a0chips: {first} for prompts, {chip_name(plan)} for output"
     return f"{count(plan['n_chips'])}\u00a0× {chip_name(plan)}"
 
 
