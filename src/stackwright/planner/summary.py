@@ -217,7 +217,7 @@ def _notes(s: Sized, stack: Stack, doubt: str) -> tuple[str, ...]:
 def _sources(stack: Stack) -> tuple[str, ...]:
     chip = stack.chip
     found = [
-        f"chip: {chip.compute.source}",
+        f"chip: {chip.rates.source}",
         f"engine: {stack.engine.name} {stack.engine.version}: {stack.engine.source}",
     ]
     if stack.price is not None:
