@@ -123,10 +123,10 @@ def _ranges(chip: Chip) -> Found:
     """Weak figures of a chip that is not sold yet need a range: its predictions are as wide as they are."""
     if chip.status not in WIDE:
         return
-    for where, group, name in (
-        ("compute", chip.compute, "bf16"), ("memory", chip.memory, "bandwidth_bytes_per_s"), ("power", chip.power, "tdp_w"),
-    ):  # fmt: skip
-        if group is not None and group.confidence in WEAK and name not in {**group.low, **group.high}:
+    needed = {"compute": "bf16", "memory": "bandwidth_bytes_per_s", "power": "tdp_w"}
+    for where, group in _groups(chip):
+        name = needed.get(where)
+        if name and group.confidence in WEAK and name not in {**group.low, **group.high}:
             yield Finding("error", chip.id, f"{where}.low", f"{chip.status}: give {name} a range (low, high)")
 
 

@@ -73,7 +73,9 @@ class Link(Sourced):
 
     scale_up_bytes_per_s: float = Field(gt=0)
     scale_up_domain: int = Field(ge=1)
-    scale_up_kind: Literal["nvlink", "xgmi", "pcie", "ici", "neuronlink", "ethernet", "hccs", "ualink", "fabric", "none"]
+    scale_up_kind: Literal[
+        "nvlink", "xgmi", "pcie", "ici", "neuronlink", "ethernet", "hccs", "ualink", "fabric", "none"
+    ]
     scale_out_bytes_per_s: float = Field(gt=0)
 
 
@@ -150,15 +152,14 @@ class System(Sourced):
 class Support(Record):
     """What an engine runs on some chip families: weight and KV-cache precisions.
 
-    `architectures`: the traits of models it runs there, where they are fewer than the engine's. `tensor_parallel` is
-    false where it splits a model over chips by layers only. `source` and `note` say what is particular there.
+    `architectures`: the traits of models it runs there, where they are fewer than the engine's. `source`: where it
+    is not that of the engine.
     """
 
     families: tuple[str, ...]
     weights: tuple[Precision, ...]
     kv: tuple[Precision, ...]
     architectures: tuple[str, ...] = ()
-    tensor_parallel: bool = True
     source: str = ""
     note: str = ""
 
@@ -187,7 +188,8 @@ class Engine(Sourced):
 
     `expert_parallel` and `attention_data_parallel`: sizes the engine can be launched with: none, only the whole group
     of a pipeline stage, or any divisor of it. `quantises`: precisions that its own converter makes of a BF16
-    checkpoint, beside the published ones.
+    or FP8 checkpoint, beside the published ones (`converter` says how). `tensor_parallel` is
+    false where a model is split by layers only.
     """
 
     id: str
@@ -198,7 +200,9 @@ class Engine(Sourced):
     scheduler: Scheduler
     architectures: tuple[str, ...]
     quantises: tuple[Precision, ...] = ()
+    converter: str = ""
     pipeline_parallel: bool = True
+    tensor_parallel: bool = True
     expert_parallel: Freedom = "any"
     attention_data_parallel: Freedom = "any"
 

@@ -79,7 +79,7 @@ def _chosen_index(x: Context, s: Sized) -> int:
 
 def _stack(x: Context, s: Sized) -> tuple[Stack, str]:
     candidate, d = s.candidate, s.deployment
-    checkpoint, doubt = checkpoint_of(x.question.model, x.entry, candidate.layout.weight_precision)
+    checkpoint, doubt = checkpoint_of(x.question.model, x.entry, candidate.layout.weight_precision, candidate.engine)
     stack = Stack(
         model=x.model.id,
         checkpoint=checkpoint,
