@@ -132,7 +132,8 @@ class Chip(Record):
 class System(Sourced):
     """Chips with their host, links and power. `power_w` is the whole system, hosts included.
 
-    `nameplate`: the figure is the maximum that the vendor names (chips at TDP), not one seen under load.
+    `nameplate`: the figure is the maximum that the vendor names (chips at TDP), not one seen under load. `form`: what
+    it is bought as; `desk`, `laptop` and `kit` are machines of one's own that nobody rents.
     """
 
     id: str
@@ -140,6 +141,7 @@ class System(Sourced):
     chip: str
     chips: int = Field(ge=1)
     hosts: int | None = None
+    form: Literal["server", "rack", "desk", "laptop", "kit"] = "server"
     power_w: float | None = Field(default=None, gt=0)
     power_basis: str = ""
     nameplate: bool = False
