@@ -29,7 +29,9 @@ power: {tdp_w: 900, source: a test, confidence: assumption}
 
 def test_the_chips_engines_and_clouds_of_this_stage_are_there(catalog: Catalog):
     assert set(SCOPE.split()) <= set(catalog.chips)
-    assert {"vllm", "sglang", "tensorrt-llm", "atom", "optimum-habana", "neuron"} == set(catalog.engines)
+    engines = "vllm sglang tensorrt-llm atom optimum-habana neuron llama.cpp mlx vendor-runtime"
+    assert set(engines.split()) == set(catalog.engines)
+    assert len(catalog.chips) == 76
     providers = {offer.provider for offer in catalog.offers.values()}
     assert {"azure", "aws", "gcp", "oci", "coreweave", "lambda", "nebius", "runpod", "vultr", "tensorwave"} == providers
 
