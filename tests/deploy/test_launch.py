@@ -369,7 +369,8 @@ def test_desk_engines_start_with_documented_flags_on_what_their_converter_makes(
     if engine == "llama.cpp":
         assert int(f["--ctx-size"]) == int(f["--parallel"]) * DESK.max_model_len
         assert ("--n-gpu-layers" in f) == (on == "rtx-4090")
-        assert f["--model"] == f"Llama-3.3-70B-Instruct-{dict(bf16='BF16', int8='Q8_0', int4='Q4_0')[weights]}.gguf"
+        form = {"bf16": "BF16", "int8": "Q8_0", "int4": "Q4_0"}[weights]
+        assert f["--model"] == f"Llama-3.3-70B-Instruct-{form}.gguf"
     else:
         assert f["--decode-concurrency"] == "4"
         converted = {"bf16": CHECKPOINTS["bf16"], "int8": "Llama-3.3-70B-Instruct-8bit"}

@@ -225,13 +225,13 @@ def _range_of_rates(
     models: Sequence[Model], rows: Sequence[Candidate], outside: NDArray[np.bool_]
 ) -> tuple[Rates, Rates] | tuple[None, None]:
     """Rates at the low and the high end of the chips' ranges; None where no chip has a range."""
-    chips = {r.chip.id: r.chip for r in rows}
+    chips = {id(r.chip): r.chip for r in rows}
     if not any(uncertain_figures(chip) for chip in chips.values()):
         return None, None
 
     def end(which: End) -> Rates:
-        moved = {i: at_end(chip, which) for i, chip in chips.items()}
-        return _rates(models, [replace(r, chip=moved[r.chip.id]) for r in rows], outside)
+        moved = {key: at_end(chip, which) for key, chip in chips.items()}
+        return _rates(models, [replace(r, chip=moved[id(r.chip)]) for r in rows], outside)
 
     return end("low"), end("high")
 
