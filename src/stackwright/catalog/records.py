@@ -154,14 +154,16 @@ class System(Sourced):
 class Support(Record):
     """What an engine runs on some chip families: weight and KV-cache precisions.
 
-    `architectures`: the traits of models it runs there, where they are fewer than the engine's. `source`: where it
-    is not that of the engine.
+    `architectures`: the traits of models it runs there, where they are fewer than the engine's. `plain_kv`: formats
+    of a model's own weights beside which the engine keeps a BF16 cache unless told otherwise. `source`: where it is
+    not that of the engine.
     """
 
     families: tuple[str, ...]
     weights: tuple[Precision, ...]
     kv: tuple[Precision, ...]
     architectures: tuple[str, ...] = ()
+    plain_kv: tuple[Precision, ...] = ()
     source: str = ""
     note: str = ""
 
