@@ -213,6 +213,21 @@ def test_a_chip_without_published_rates_is_left_out_with_that_reason() -> None:
     }
 
 
+def test_chips_that_only_their_maker_uses_are_offered_when_named() -> None:
+    from stackwright.planner import resolve_model
+    from stackwright.planner.question import Question
+    from stackwright.planner.space import space
+
+    facts = load_catalog()
+    model, entry = resolve_model(MODEL, facts)
+    everything = space(Question(MODEL, profile("chat")), model, entry, facts)
+    internal = {c.id for c in facts.chips.values() if c.status == "internal"}
+    assert {r.chip for r in everything.rejected if r.kind == "used by its maker only"} == internal
+    assert not internal & {e.chip.id for e in everything.entries}
+    named = space(Question(MODEL, profile("chat"), chips=("maia-200",)), model, entry, facts)
+    assert {e.chip.id for e in named.entries} == {"maia-200"}
+
+
 def test_engines_that_quantise_offer_it_beside_the_published_checkpoints() -> None:
     from stackwright.planner import resolve_model
     from stackwright.planner.models import checkpoint_of

@@ -20,6 +20,7 @@ R = TypeVar("R", Chip, Engine)
 RejectionKind = Literal[
     "engine does not run on the chip",
     "no published figures of the chip",
+    "used by its maker only",
     "engine lacks the precision on the chip",
     "layout does not divide or is not supported",
     "does not fit in memory",
@@ -53,6 +54,10 @@ def space(q: Question, model: Model, entry: ModelEntry | None, catalog: Catalog)
     for chip in _chips(q, catalog):
         if chip.unpublished:
             found.rejected.append(Rejection("no published figures of the chip", chip.id, "", "", chip.unpublished))
+            continue
+        if chip.status == "internal" and not (q.chips or q.vendors):
+            reason = f"{chip.id} is used by its maker only; name it in --chips to see what it would do"
+            found.rejected.append(Rejection("used by its maker only", chip.id, "", "", reason))
             continue
         for engine in _engines(q, catalog):
             _add(found, q, model, entry, engine, chip)
