@@ -59,6 +59,8 @@ def test_at_its_end_a_chip_has_the_figure_of_the_range_and_else_its_own():
     assert low.compute == high.compute == chip().compute
     assert at_end(chip(), "low") is not None
     assert range_words(ranged(low=0.5, high=1.25)) == "memory -50..+25 %"
+    assert range_words(CATALOG.chip("rtx-4090")) == "link -62 %"
+    assert range_words(CATALOG.chip("rtx-4090"), alone=True) == ""
 
 
 @pytest.mark.parametrize("w", [CLOSED, OPEN], ids=["closed", "open"])

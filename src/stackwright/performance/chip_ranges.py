@@ -40,10 +40,15 @@ def at_end(chip: Chip, end: End) -> Chip:
     return chip.model_copy(update=moved) if moved else chip
 
 
-def range_words(chip: Chip) -> str:
-    """The ranges for people: `compute -25..+25 %, memory -18 %`; the widest figure of each group."""
+def range_words(chip: Chip, alone: bool = False) -> str:
+    """The ranges for people: `compute -25..+25 %, memory -18 %`; the widest figure of each group.
+
+    `alone`: one chip to a replica, whose links do not matter.
+    """
     parts = []
     for name, figures in uncertain_figures(chip).items():
+        if alone and name == "link":
+            continue
         group: Sourced = getattr(chip, name)
         least = min(group.low.get(f, getattr(group, f)) / getattr(group, f) for f in figures)
         most = max(group.high.get(f, getattr(group, f)) / getattr(group, f) for f in figures)

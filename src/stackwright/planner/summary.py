@@ -8,6 +8,7 @@ import math
 import numpy as np
 
 from stackwright.economics import Packing, TokenCost, token_cost, usd_per_mtok
+from stackwright.performance.chip_ranges import range_words
 from stackwright.planner.answer import Plan, Stack
 from stackwright.planner.evaluate import CONFIDENT
 from stackwright.planner.join import units_range
@@ -197,6 +198,10 @@ def _notes(s: Sized, stack: Stack, doubt: str) -> tuple[str, ...]:
         notes.append(f"keeps the promise with probability {s.p_meets:.0%} only")
     if stack.chip.status not in ("shipping", "legacy"):
         notes.append(f"{stack.chip.id} is {stack.chip.status}: extrapolated")
+    if ranges := range_words(stack.chip, alone=stack.layout.n_chips == 1):
+        notes.append(f"figures of {stack.chip.id} are known within a range only ({ranges}): intervals are wider for it")
+    if stack.engine.confidence == "assumption":
+        notes.append(f"{stack.engine.id}: {stack.engine.name.lower()}, nothing of it was measured")
     if stack.price is not None:
         age = stack.price.age_days(dt.date.today())
         if age is not None and age > STALE_DAYS:
@@ -219,6 +224,11 @@ def _sources(stack: Stack) -> tuple[str, ...]:
     found = [
         f"chip: {chip.rates.source}",
         f"engine: {stack.engine.name} {stack.engine.version}: {stack.engine.source}",
+    ]
+    found += [
+        f"{stack.engine.name} on {chip.family}: {s.source}"
+        for s in stack.engine.supports
+        if chip.family in s.families and s.source
     ]
     if stack.price is not None:
         found.append(f"price: {stack.price.source} ({stack.price.date}, {stack.price.confidence})")
