@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from stackwright.catalog import Catalog, ModelEntry
+from stackwright.catalog import Catalog, Engine, ModelEntry
 from stackwright.errors import InputError, UnknownIdError
 from stackwright.llm import Model, read_config
 from stackwright.performance.models import model_of
@@ -26,8 +26,13 @@ def resolve_model(name: str, catalog: Catalog) -> tuple[Model, ModelEntry | None
     return model_of(entry), entry
 
 
-def checkpoint_of(asked: str, entry: ModelEntry | None, precision: str) -> tuple[str, str]:
-    """Hub id to load for a precision (of a config.json: its folder), and a note where that id is not verified."""
+def checkpoint_of(
+    asked: str, entry: ModelEntry | None, precision: str, engine: Engine | None = None
+) -> tuple[str, str]:
+    """Hub id to load for a precision (of a config.json: its folder), and a note where that id is not verified.
+
+    Where `engine` makes the precision itself: the checkpoint it starts from, and how to convert that.
+    """
     if entry is None:
         path = Path(asked)
         folder = path if path.is_dir() else path.parent
@@ -36,4 +41,7 @@ def checkpoint_of(asked: str, entry: ModelEntry | None, precision: str) -> tuple
         if checkpoint.precision == precision:
             doubtful = checkpoint.confidence == "assumption"
             return checkpoint.hub_id, f"checkpoint id {checkpoint.hub_id} is not verified" if doubtful else ""
+    source = next((c for c in entry.checkpoints if c.precision in ("bf16", "fp8")), None)
+    if source is not None and engine is not None and precision in engine.quantises:
+        return source.hub_id, f"convert {source.hub_id} to {precision} first: {engine.converter}"
     return entry.id, f"no published {precision} checkpoint is known: quantise it first"
