@@ -28,7 +28,9 @@ from stackwright.performance.speculation import Speculation, acceptance_length
 
 Array = NDArray[np.float64]
 
-_ROLES: tuple[Role, ...] = ("attention_in", "attention_out", "ffn", "expert", "shared_expert", "head", "norm")
+_ROLES: tuple[Role, ...] = (
+    "attention_in", "attention_out", "ffn", "expert", "shared_expert", "head", "embedding", "norm",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)

@@ -16,15 +16,13 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from stackwright.llm.operators import Operator, StepShape, operators
+from stackwright.llm.operators import Operator, StepShape, expert_width, operators
 from stackwright.performance.candidates import Candidates
 from stackwright.performance.collectives import all_reduce_s
 
 Array = NDArray[np.float64]
 
 BYTES_PER_ACTIVATION = 2.0  # activations travel in BF16
-
-_MATRICES_PER_EXPERT = 3.0  # gate, up and down
 
 _MEMORY_CONSTANT = {
     "gemm": "weight_bandwidth_efficiency",
@@ -122,8 +120,7 @@ def _operator(c: Candidates, op: Operator) -> Part:
 def _expert_slice(c: Candidates) -> Array:
     """Intermediate width of an expert that one chip holds: tensor ranks cut experts, expert ranks do not."""
     e = c.model.experts[0]
-    width = np.asarray(e.expert_parameters / (_MATRICES_PER_EXPERT * c.model.hidden))
-    slice_: Array = np.maximum(width, 1.0) * c.expert_ranks / c.shard.group
+    slice_: Array = np.maximum(expert_width(e, c.model.hidden), 1.0) * c.expert_ranks / c.shard.group
     return slice_
 
 
@@ -177,6 +174,14 @@ def _overheads(c: Candidates) -> list[Part]:
 
 
 def _latent_layers(c: Candidates) -> Array | float:
-    """Attention blocks of many kernels: latent and linear ones count once, sparse latent ones twice."""
-    weight = {"gqa": 0.0, "mla": 1.0, "sparse_mla": 2.0, "linear": 1.0}
-    return sum((weight[a.kind] * a.layers for a in c.model.attentions), start=0.0)
+    """Attention blocks of many kernels: latent and recurrent ones count once, those with an indexer once more.
+
+    Compressed layers count as latent ones, and once more for their compressor (an assumption: no table has them).
+    """
+    return sum((_BLOCK_WEIGHT[a.kind] * a.layers for a in c.model.attentions), start=0.0)
+
+
+_BLOCK_WEIGHT = {
+    "gqa": 0.0, "sparse_gqa": 1.0, "mla": 1.0, "sparse_mla": 2.0, "compressed": 2.0,
+    "linear": 1.0, "kda": 1.0, "mamba2": 1.0,
+}  # fmt: skip
