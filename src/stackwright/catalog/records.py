@@ -166,11 +166,14 @@ class Checkpoint(Sourced):
     """Published weights of a model in one precision. `hub_id` is what the launch command loads.
 
     `families`: chip families whose engines load this checkpoint; empty means wherever the precision is supported.
+    `formats`: number format by role of the weights, where the checkpoint mixes formats or spares some roles; it is
+    called by the precision that holds most of its parameters.
     """
 
     hub_id: str
     precision: Precision
     families: tuple[str, ...] = ()
+    formats: dict[str, Precision] = {}
 
 
 class ModelEntry(Sourced):

@@ -69,7 +69,7 @@ def parse_config(config: Config, name: str) -> Model:
         prediction_modules=modules,
         native_precision=native,
         formats=() if ruled else formats,
-        note=TEXT_ONLY if text is not config else "",
+        note=TEXT_ONLY if text is not config or _multimodal(config) else "",
     )
 
 
@@ -92,6 +92,11 @@ def text_part(config: Config) -> Config:
             model_type = inner.get("model_type") or config.get("model_type")
             return {**outer, **inner, "model_type": model_type}
     return config
+
+
+def _multimodal(config: Config) -> bool:
+    """Whether the class reads more than text: its name says so where the text part stands for the whole config."""
+    return any(str(name).endswith("ForConditionalGeneration") for name in config.get("architectures") or ())
 
 
 def family_name(config: Config) -> str:
