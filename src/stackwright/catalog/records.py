@@ -147,7 +147,7 @@ class Engine(Sourced):
     """A serving engine at a stated version.
 
     `expert_parallel` and `attention_data_parallel`: sizes the engine can be launched with: none, only the whole group
-    of a pipeline stage, or any divisor of it.
+    of a pipeline stage, or any divisor of it. `lora`: chip families on which one batch may use several LoRA adapters.
     """
 
     id: str
@@ -160,6 +160,7 @@ class Engine(Sourced):
     pipeline_parallel: bool = True
     expert_parallel: Freedom = "any"
     attention_data_parallel: Freedom = "any"
+    lora: tuple[str, ...] = ()
 
 
 class Checkpoint(Sourced):

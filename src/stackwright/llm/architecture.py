@@ -29,13 +29,15 @@ Shard = Literal["tensor", "kv_heads", "replicated", "expert", "vocabulary"]
 class Matrix:
     """Weights of one projection in one layer: `parameters` per layer, its role (precision) and its shard.
 
-    `kv_heads` matrices split over at most the key-value heads: beyond that, tensor ranks hold copies.
+    `kv_heads` matrices split over at most the key-value heads: beyond that, tensor ranks hold copies. `side`: one of
+    the two sizes where neither is the hidden size.
     """
 
     name: str
     role: Role
     parameters: float
     shard: Shard
+    side: float = 0.0
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,6 @@ from stackwright.errors import InputError
 from stackwright.llm.architecture import Attention, Matrix
 from stackwright.llm.fields import Config, positive, whole
 
-
 _QKV_BIAS = frozenset({"qwen2", "qwen2_moe", "mimo", "glm4_moe"})  # biases on q, k, v but none on the output
 _QK_NORM = frozenset({"qwen3", "qwen3_moe", "qwen3_vl_text", "qwen3_vl_moe_text"})
 STATE_FLOPS = 6.0
@@ -68,8 +67,8 @@ def mla(config: Config, name: str, *, layers: int) -> Attention:
     matrices = (
         Matrix("q_a_proj", "attention_in", float(h * q), "replicated"),
         Matrix("kv_a_proj", "attention_in", float(h * (r + p)), "replicated"),
-        Matrix("q_b_proj", "attention_in", float(query_in * heads * (n + p)), "tensor"),
-        Matrix("kv_b_proj", "attention_in", float(r * heads * (n + v)), "tensor"),
+        Matrix("q_b_proj", "attention_in", float(query_in * heads * (n + p)), "tensor", float(query_in)),
+        Matrix("kv_b_proj", "attention_in", float(r * heads * (n + v)), "tensor", float(r)),
         Matrix("o_proj", "attention_out", float(heads * v * h), "tensor"),
         Matrix("latent_norms", "norm", float(q + r), "replicated"),
     )

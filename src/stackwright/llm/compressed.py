@@ -48,7 +48,9 @@ def _layer(config: Config, name: str, ratio: int, layers: int) -> Attention:
         Matrix("o_a_proj", "attention_out", float(heads * d * r), "tensor"),
         Matrix("o_b_proj", "attention_out", float(groups * r * h), "tensor"),
         Matrix("compressor_proj", "attention_in", float(2 * mixed), "replicated"),
-        Matrix("norms_and_sinks", "norm", float(q + d + heads + ratio * overlap * d + (d if ratio else 0)), "replicated"),
+        Matrix(
+            "norms_and_sinks", "norm", float(q + d + heads + ratio * overlap * d + (d if ratio else 0)), "replicated"
+        ),
     ]
     state = 2.0 * (overlap * ratio) * (overlap * d) * _FP32
     index_heads, index_d = positive(config, "index_n_heads", name), positive(config, "index_head_dim", name)

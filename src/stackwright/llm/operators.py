@@ -80,17 +80,21 @@ def held_parameters(matrix: Matrix, attention: Attention, tensor: Array) -> Arra
     return matrix.parameters * np.ones_like(tensor)
 
 
-def cached_entries(attention: Attention, context: Array | float) -> Array | float:
+def near_tokens(attention: Attention, context: Array) -> Array:
+    """Tokens of a sequence that lie in the window of a layer; all of them where it has none."""
+    return context if attention.window is None else np.minimum(context, attention.window)
+
+
+def cached_entries(attention: Attention, context: Array) -> Array:
     """Entries of its cache that one layer holds of a sequence of `context` tokens.
 
     All tokens, or the window of a sliding layer; a compressed layer keeps its window and an entry per `compression`.
     """
-    if attention.compression is not None:
-        return np.minimum(context, attention.window) + context / attention.compression
-    return context if attention.window is None else np.minimum(context, attention.window)
+    near = near_tokens(attention, context)
+    return near if attention.compression is None else near + context / attention.compression
 
 
-def indexed_entries(attention: Attention, context: Array | float) -> Array | float:
+def indexed_entries(attention: Attention, context: Array) -> Array:
     """Keys that the indexer of a sparse layer holds of a sequence, and scores for every new token."""
     return context if attention.compression is None else context / attention.compression
 
@@ -180,10 +184,10 @@ def _attended(a: Attention, context: Array) -> Array:
 
     A compressed layer attends to its window and, beside it, to (at most `top_k` of) its compressed entries.
     """
+    near = near_tokens(a, context)
     if a.compression is not None:
         entries = context / a.compression
-        return np.minimum(context, a.window) + (entries if a.top_k is None else np.minimum(entries, a.top_k))
-    near = context if a.window is None else np.minimum(context, a.window)
+        return near + (entries if a.top_k is None else np.minimum(entries, a.top_k))
     return near if a.top_k is None else np.minimum(near, a.top_k)
 
 

@@ -99,7 +99,9 @@ def _group_format(group: Config, fallback: str) -> str:
 
 
 def _excluded(q: Config) -> list[str]:
-    return [str(n) for key in ("ignore", "modules_to_not_convert", "exclude_modules", "exclude") for n in q.get(key) or ()]
+    return [
+        str(n) for key in ("ignore", "modules_to_not_convert", "exclude_modules", "exclude") for n in q.get(key) or ()
+    ]
 
 
 def _listed(q: Config) -> dict[str, list[str]]:

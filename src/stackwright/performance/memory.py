@@ -58,7 +58,10 @@ def weight_bytes_per_chip(c: Candidates) -> Array:
         routed = e.n_experts * e.expert_parameters * width("expert")
         shared = e.shared_parameters * width("shared_expert")
         layers = layers + e.layers * ((routed + shared) / group + e.router_parameters * width("norm"))
-    head, embedding = m.head_parameters * width("head"), (m.embedding_parameters - m.head_parameters) * width("embedding")
+    head, embedding = (
+        m.head_parameters * width("head"),
+        (m.embedding_parameters - m.head_parameters) * width("embedding"),
+    )
     ends = np.where(c.pipeline > 1.0, np.maximum(head, embedding), head + embedding)
     return layers * held_share(c) + ends / tensor
 
@@ -84,6 +87,8 @@ def memory_budget(c: Candidates) -> MemoryBudget:
     per_token = c.theta["activation_elements_per_token"] * m.hidden + widest
     activations = c.max_batched_tokens * per_token * BYTES_PER_ACTIVATION
     weights = weight_bytes_per_chip(c)
+    if c.lora.any:
+        weights = weights + c.lora.resident_bytes * c.stage_share
     reserve = c.theta["runtime_reserve_bytes"] + np.zeros_like(c.bandwidth)
     # A fraction of what is left after loading keeps the rest of it free; one of the chip keeps that of the chip.
     kept_free = (1.0 - c.memory_fraction) * np.where(
@@ -95,12 +100,13 @@ def memory_budget(c: Candidates) -> MemoryBudget:
 def kv_bytes_per_sequence(c: Candidates, context: Array | float) -> Array:
     """Cache bytes that one sequence of `context` tokens takes on the fullest chip.
 
-    Sliding-window layers keep their window, compressed ones waiting windows on every rank; the longest pipeline stage holds the most layers, and that of a draft.
+    Sliding-window layers keep their window; the windows that compressed layers are filling are on every rank. The
+    longest pipeline stage holds the most layers, and that of a draft.
     """
     total: Array = np.zeros_like(c.bandwidth)
     for a in c.model.attentions:
-        held = a.kv_elements * np.asarray(cached_entries(a, context)) / kv_shard(a, c.shard.tensor) * c.kv_bytes
-        indexed = a.index_elements * np.asarray(indexed_entries(a, context))
+        held = a.kv_elements * cached_entries(a, np.asarray(context)) / kv_shard(a, c.shard.tensor) * c.kv_bytes
+        indexed = a.index_elements * indexed_entries(a, np.asarray(context))
         state = a.state_bytes if a.kind == "compressed" else a.state_bytes / c.shard.tensor
         total = total + a.layers * (held * a.cached + indexed + state)
     return total * held_share(c)

@@ -85,6 +85,8 @@ def step_time(c: Candidates, shape: StepShape) -> StepTime:
     """
     work = operators(c.model, shape, c.shard, c.bytes_per_parameter, c.kv_bytes, c.theta["expert_popularity_shape"])
     parts = [_operator(c, op) for op in work]
+    if c.lora.any:
+        parts.append(_adapters(c, shape))
     latency, transfer = _collectives(c, shape)
     parts.append(Part("collectives", latency + transfer))
     overheads = _overheads(c)
@@ -114,6 +116,17 @@ def _operator(c: Candidates, op: Operator) -> Part:
         compute_s=layers * compute_s,
         n_bytes=op.layers * n_bytes,
         flops=op.layers * _total(list(op.flops.values())),
+    )
+
+
+def _adapters(c: Candidates, shape: StepShape) -> Part:
+    """LoRA adapters (`performance.lora`): the smooth maximum of reading and computing them, and their kernels."""
+    n_bytes, flops = c.lora.read_bytes(shape.sequences), c.lora.flops(shape.tokens)
+    memory_s = n_bytes / (c.bandwidth * c.theta["weight_bandwidth_efficiency"])
+    compute_s = flops / (c.peak_flops["norm"] * c.theta["gemm_efficiency"])
+    work_s = smooth_max(memory_s, compute_s, float(c.theta["roofline_sharpness"]))
+    return Part(
+        "LoRA adapters", work_s + c.lora.kernels * c.theta["kernel_overhead_s"], memory_s, compute_s, n_bytes, flops
     )
 
 
@@ -174,14 +187,11 @@ def _overheads(c: Candidates) -> list[Part]:
 
 
 def _latent_layers(c: Candidates) -> Array | float:
-    """Attention blocks of many kernels: latent and recurrent ones count once, those with an indexer once more.
-
-    Compressed layers count as latent ones, and once more for their compressor (an assumption: no table has them).
-    """
-    return sum((_BLOCK_WEIGHT[a.kind] * a.layers for a in c.model.attentions), start=0.0)
+    """Attention blocks of many kernels: latent, compressed and recurrent ones count once, an indexer once more."""
+    return sum(((_MANY_KERNELS[a.kind] + np.sign(a.index_elements)) * a.layers for a in c.model.attentions), start=0.0)
 
 
-_BLOCK_WEIGHT = {
-    "gqa": 0.0, "sparse_gqa": 1.0, "mla": 1.0, "sparse_mla": 2.0, "compressed": 2.0,
+_MANY_KERNELS = {
+    "gqa": 0.0, "sparse_gqa": 0.0, "mla": 1.0, "sparse_mla": 1.0, "compressed": 1.0,
     "linear": 1.0, "kda": 1.0, "mamba2": 1.0,
 }  # fmt: skip

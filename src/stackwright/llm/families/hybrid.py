@@ -130,5 +130,3 @@ def _in_latent_space(experts: Experts, h: int, latent: int, width: int, *, matri
         router_parameters=experts.router_parameters + norm,
         width=float(width),
     )
-
-

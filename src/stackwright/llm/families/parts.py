@@ -143,9 +143,7 @@ def expert_layers(config: Config, name: str) -> int:
             return sum(v not in (0, "dense", False) for v in listed)
     every = positive(config, "moe_layer_freq", name, 1)
     step, dense = positive(config, "decoder_sparse_step", name, 1), set(config.get("mlp_only_layers") or [])
-    return sum(
-        i >= first and i % every == 0 and (i + 1) % step == 0 and i not in dense for i in range(layers)
-    )
+    return sum(i >= first and i % every == 0 and (i + 1) % step == 0 and i not in dense for i in range(layers))
 
 
 def top_k(config: Config, name: str, n_experts: int) -> int:

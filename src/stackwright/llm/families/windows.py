@@ -129,7 +129,7 @@ def mimo_v2(config: Config, name: str) -> Model:
 
     Keys and values differ in size. Multi-token prediction is three further layers, not counted.
     """
-    h, layers = positive(config, "hidden_size", name), positive(config, "num_hidden_layers", name)
+    layers = positive(config, "num_hidden_layers", name)
     pattern = config.get("hybrid_layer_pattern")
     if not isinstance(pattern, list) or len(pattern) != layers:
         raise InputError(f"{name}: hybrid_layer_pattern must list the {layers} layers")
