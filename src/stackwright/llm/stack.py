@@ -79,7 +79,9 @@ _SLOTS: tuple[tuple[str, AttentionKind, bool], ...] = (
     ("linear_attention", "linear", False),
     ("sliding_attention", "gqa", True),
     ("block_attention", "sparse_gqa", False),
-    ("compressed_attention", "compressed", True),
+    ("window_attention", "compressed", True),
+    ("csa_attention", "compressed", True),
+    ("hca_attention", "compressed", True),
     ("kda_attention", "kda", False),
     ("mamba", "mamba2", False),
 )
@@ -92,11 +94,16 @@ def _attentions(models: Sequence[Model]) -> tuple[Attention, ...]:
     """One slot per kind of attention, and a further one where a model has several of a kind."""
     found = []
     for name, kind, windowed in _SLOTS:
-        of_kind = [[a for a in m.attentions if a.kind == kind and (a.window is not None) == windowed] for m in models]
+        of_kind = [[a for a in m.attentions if _belongs(a, name, kind, windowed)] for m in models]
         for i in range(max(len(parts) for parts in of_kind)):
             slot = [parts[i] if i < len(parts) else None for parts in of_kind]
             found.append(_slot(name if i == 0 else f"{name}_{i + 1}", slot))
     return tuple(found)
+
+
+def _belongs(a: Attention, name: str, kind: AttentionKind, windowed: bool) -> bool:
+    """Whether a layer goes into a slot; compressed ones by name, since only some of them pick their entries."""
+    return a.kind == kind and (a.window is not None) == windowed and (kind != "compressed" or a.name == name)
 
 
 def _slot(name: str, parts: Sequence[Attention | None]) -> Attention:
