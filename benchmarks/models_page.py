@@ -45,9 +45,10 @@ An engine must know the layers of a model: `architectures` of its record lists t
 | `mla` | multi-head latent attention (arXiv 2405.04434, section 2.1) | latent and rotary key, r + p per token |
 | `sparse` | MLA to the tokens an indexer picks (DeepSeek-V3.2 report, section 2.1) | r + p, and an FP8 index key |
 | `block_sparse` | grouped-query attention to picked blocks (MiniMax-M3) | 2 G d, and a BF16 index key |
-| `compressed` | windows and compressed entries (DeepSeek-V4 report, section 2.3) | d per token of a window and per 4 or 128 |
+| `compressed` | windows and compressed entries (DeepSeek-V4 report, 2.3) | d per token of a window and per 4 or 128 |
 | `linear` | gated delta rule (arXiv 2412.06464, section 3) | a state, FP32 |
 | `kda` | Kimi Delta Attention (arXiv 2510.26692, section 4) | a state, FP32, and the last inputs of its convolutions |
+| `attention_residuals` | each block weighs the outputs of earlier ones (Kimi K3) | |
 | `mamba` | Mamba-2 (arXiv 2405.21060, section 7.1) | a state, FP32, and the last inputs of the convolution |
 
 A config.json of another `model_type` is refused with the fields that no reader knows and the nearest families. A hub

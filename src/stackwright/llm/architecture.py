@@ -125,8 +125,9 @@ class Model:
 
     `layers`: blocks of attention and feed-forward; where a block is one or the other, half of the blocks.
     `prediction_modules`: multi-token-prediction modules that the checkpoint ships, for speculative decoding.
-    `lookup_parameters`: further embeddings, of which a token reads a row. `formats`: (precision, role, format) where
-    a checkpoint states formats of its own by role (`precision.weight_format`). `note`: what the counts leave out.
+    `lookup_parameters`: further embeddings, of which a token reads a row. `also`: traits that no layer shows. `formats`:
+    (precision, role, format) where a checkpoint states formats of its own by role (`precision.weight_format`). `note`:
+    what the counts leave out.
     """
 
     id: str
@@ -144,6 +145,7 @@ class Model:
     network: str = ""
     prediction_modules: int = 0
     lookup_parameters: float = 0.0
+    also: tuple[str, ...] = ()
     formats: Formats = ()
     note: str = ""
 
@@ -182,7 +184,7 @@ class Model:
     @property
     def traits(self) -> frozenset[str]:
         """What an engine must support: dense or moe, plus the kinds of attention beside plain grouped-query."""
-        found: set[str] = {self.family}
+        found: set[str] = {self.family, *self.also}
         if self.is_mla:
             found.add("mla")
         if any(a.window and a.kind != "compressed" for a in self.attentions):

@@ -77,8 +77,9 @@ def kimi_linear(config: Config, name: str) -> Model:
         experts = _in_latent_space(experts, h, small, width, matrices=3, norm=norm)
     ff = gated(h, positive(config, "intermediate_size", name), layers - sparse)
     model = assemble(config, name, (latent, kda(config, name, layers=delta)), (ff,), (experts,))
-    residuals = 4 * h * layers if config.get("attn_res_block_size") else 0
-    return replace(model, norm_parameters=model.norm_parameters + float(residuals))
+    if not config.get("attn_res_block_size"):
+        return model
+    return replace(model, norm_parameters=model.norm_parameters + 4.0 * h * layers, also=("attention_residuals",))
 
 
 def nemotron_h(config: Config, name: str) -> Model:
