@@ -125,9 +125,9 @@ class Model:
 
     `layers`: blocks of attention and feed-forward; where a block is one or the other, half of the blocks.
     `prediction_modules`: multi-token-prediction modules that the checkpoint ships, for speculative decoding.
-    `lookup_parameters`: further embeddings, of which a token reads a row. `also`: traits that no layer shows. `formats`:
-    (precision, role, format) where a checkpoint states formats of its own by role (`precision.weight_format`). `note`:
-    what the counts leave out.
+    `lookup_parameters`: further embeddings, of which a token reads a row. `also`: traits that no layer shows.
+    `formats`: (precision, role, format) where a checkpoint states formats of its own by role. `note`: what the counts
+    leave out.
     """
 
     id: str
