@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from stackwright.catalog import load_catalog
-from stackwright.errors import InputError
+from stackwright.errors import InputError, UnsupportedError
 from stackwright.planner import hub, resolve_model
 from stackwright.planner.models import checkpoint_of
 from tests.llm.configs import LLAMA_8B
@@ -45,6 +45,12 @@ def test_only_the_configs_are_fetched_and_only_once(cache: Path) -> None:
     assert again == model
     assert len(asked) == 2
     assert {p.name for p in cache.iterdir()} == {"config.json", "hf_quant_config.json"}
+
+
+def test_an_unknown_architecture_is_refused_by_its_hub_id() -> None:
+    fetch, _ = serving({"config.json": json.dumps({"model_type": "mamba", "state_size": 16})})
+    with pytest.raises(UnsupportedError, match=rf"^{HUB_ID}: architecture 'mamba' .*state_size"):
+        resolve_model(HUB_ID, FACTS, fetch)
 
 
 def test_the_cache_serves_without_the_extra(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -15,8 +15,8 @@ from stackwright.llm.precision import rule_format
 from stackwright.llm.quantised import native_formats
 
 
-def read_config(path: Path) -> Model:
-    """The model of a config.json on disk (or of the directory that holds it)."""
+def read_config(path: Path, name: str = "") -> Model:
+    """The model of a config.json on disk (or of the directory that holds it), called by its folder or by `name`."""
     file = path / "config.json" if path.is_dir() else path
     try:
         config = json.loads(file.read_text())
@@ -26,7 +26,9 @@ def read_config(path: Path) -> Model:
         raise InputError(f"{file}: not valid JSON ({error})") from None
     if not isinstance(config, dict):
         raise InputError(f"{file}: expected a JSON object as in a Hugging Face config.json")
-    return parse_config(with_quantisation(config, file.with_name(QUANTISATION)), name=file.parent.name or str(file))
+    return parse_config(
+        with_quantisation(config, file.with_name(QUANTISATION)), name=name or file.parent.name or str(file)
+    )
 
 
 QUANTISATION = "hf_quant_config.json"

@@ -9,8 +9,11 @@ from __future__ import annotations
 import importlib.util
 import os
 import re
+import socket
 from collections.abc import Callable
 from pathlib import Path
+from urllib.parse import urlsplit
+from urllib.request import getproxies
 
 from stackwright.errors import InputError
 from stackwright.llm.config import QUANTISATION
@@ -19,6 +22,7 @@ from stackwright.workload.published import cache_dir
 Fetch = Callable[[str, str, Path], bool]
 """Puts a file of a hub id into a folder; False where the hub has no such file. (hub id, file name, folder)"""
 
+_REACH_S = 5.0
 _HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")
 INSTALL = "pip install 'stackwright[hub]' to read it from the Hugging Face hub"
 
@@ -62,11 +66,21 @@ def config_folder(hub_id: str, fetch: Fetch | None = None) -> Path | None:
 
 
 def _download(hub_id: str, name: str, folder: Path) -> bool:
-    from huggingface_hub import hf_hub_download
-    from huggingface_hub.utils import EntryNotFoundError
+    from huggingface_hub import constants, hf_hub_download
+    from huggingface_hub.utils import EntryNotFoundError, LocalEntryNotFoundError
 
+    _reach(constants.ENDPOINT)
     try:
         hf_hub_download(hub_id, name, local_dir=folder, token=os.environ.get("HF_TOKEN") or False)
+    except LocalEntryNotFoundError:  # offline: a kind of the next error, but not an answer of the hub
+        raise
     except EntryNotFoundError:
         return False
     return True
+
+
+def _reach(endpoint: str) -> None:
+    """Raise `OSError` at once when the hub cannot be reached, where the library would retry for half a minute."""
+    url = urlsplit(endpoint)
+    if url.hostname and not getproxies():
+        socket.create_connection((url.hostname, url.port or 443), timeout=_REACH_S).close()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 
 from stackwright.catalog import Catalog, ModelEntry
@@ -30,7 +29,7 @@ def resolve_model(name: str, catalog: Catalog, fetch: Fetch | None = None) -> tu
     except UnknownIdError as error:
         folder = config_folder(name, fetch) if is_hub_id(name) else None
         if folder is not None:
-            return replace(read_config(folder), id=name), None
+            return read_config(folder, name), None
         install = f"; {INSTALL}" if is_hub_id(name) else ""
         raise InputError(f"{error} (or give the path of its config.json{install})") from None
     return model_of(entry), entry
