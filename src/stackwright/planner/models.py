@@ -27,7 +27,10 @@ def resolve_model(name: str, catalog: Catalog, fetch: Fetch | None = None) -> tu
     try:
         entry = catalog.model(name)
     except UnknownIdError as error:
-        folder = config_folder(name, fetch) if is_hub_id(name) else None
+        try:
+            folder = config_folder(name, fetch) if is_hub_id(name) else None
+        except InputError as refused:
+            raise InputError(f"{error}; {refused}") from None
         if folder is not None:
             return read_config(folder, name), None
         install = f"; {INSTALL}" if is_hub_id(name) else ""
