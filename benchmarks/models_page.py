@@ -21,6 +21,14 @@ EXCEPTIONS = {
 }
 """Models whose count differs from the published one by more than the limit, and why."""
 
+SIZES = (
+    ("openai/gpt-oss-120b", "mxfp4", 65.2e9, "model card, recalled (60.8 GiB)"),
+    ("moonshotai/Kimi-K2.5", "int4", 594e9, "the hub, recalled"),
+    ("moonshotai/Kimi-K3", "mxfp4", 1.56e12, "lyogavin/airllm pull request 316 (full checkpoint of 1.56 TB)"),
+    ("deepseek-ai/DeepSeek-V4-Pro", "mxfp4", 862e9, "named in public source code; holds the prediction module, 14 GB"),
+)
+"""Repositories whose size is known: model, precision, bytes, where from."""
+
 _HEAD = f"""# Models
 
 Every model of the catalogue, counted from the fields of its config.json. `make models` writes this page; a test fails
@@ -90,6 +98,12 @@ def page() -> str:
         "Weights in GB, without prediction modules and encoders, which a repository ships beside them. Where a "
         "checkpoint mixes formats, it is called by the one that holds most of its parameters.\n"
     )
+    lines.append("| size on disk, known | GB | counted | difference | source |\n| --- | ---: | ---: | ---: | --- |")
+    for name, precision, size, source in SIZES:
+        counted = weight_bytes(models[name], precision)
+        difference = 100.0 * (counted / size - 1.0)
+        lines.append(f"| {name} | {size / 1e9:,.4g} | {counted / 1e9:,.1f} | {difference:+.1f} % | {source} |")
+    lines.append("")
     lines.append("| checkpoint | model | precision | GB | formats by role |\n| --- | --- | --- | ---: | --- |")
     for e in entries:
         lines += _checkpoints(e, models[e.id])

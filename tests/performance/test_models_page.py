@@ -8,11 +8,12 @@ from pathlib import Path
 import pytest
 
 from stackwright.catalog import load_catalog
+from stackwright.llm import weight_bytes
 from stackwright.performance.models import model_of
 
 ROOT = Path(__file__).parents[2]
 sys.path.insert(0, str(ROOT / "benchmarks"))
-from models_page import EXCEPTIONS, LIMIT_PCT, cache_bytes, deviation_pct, page  # noqa: E402
+from models_page import EXCEPTIONS, LIMIT_PCT, SIZES, cache_bytes, deviation_pct, page  # noqa: E402
 
 
 def test_totals_are_the_published_ones_but_for_explained_exceptions():
@@ -25,6 +26,11 @@ def test_totals_are_the_published_ones_but_for_explained_exceptions():
 
 def test_the_committed_page_is_what_the_script_writes():
     assert (ROOT / "docs" / "models.md").read_text() == page(), "run `make models`"
+
+
+@pytest.mark.parametrize(("name", "precision", "size", "_"), SIZES)
+def test_known_sizes_on_disk(name, precision, size, _):
+    assert weight_bytes(model_of(load_catalog().model(name)), precision) == pytest.approx(size, rel=0.02)
 
 
 def test_cache_by_hand():
