@@ -1,4 +1,4 @@
-"""Writes docs/chips.md, what is known of every chip, from catalogue and calibration record: `make chips-page`."""
+"""Writes docs/chips.md, what is known of every chip, from catalogue and calibration record: `make pages`."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def page(catalog: Catalog, constants: Constants) -> str:
         "# Chips and what is known of them",
         "",
         f"{len(chips)} chips: {len(priced)} with at least one offer in the catalogue, {len(measured)} with measured "
-        "points behind the shipped calibration record. Written by `make chips-page`; figures with their sources: "
+        "points behind the shipped calibration record. Written by `make pages`; figures with their sources: "
         "`stackwright catalog show CHIP`.",
         "",
         "- **engines**: those that the catalogue has for the family; `vendor-runtime` is the maker's own software, "

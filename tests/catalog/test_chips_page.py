@@ -23,7 +23,7 @@ def rows(text: str) -> dict[str, list[str]]:
 def test_every_chip_has_one_row_and_the_committed_page_has_the_same_chips(catalog: Catalog):
     found = rows(page(catalog, load_constants()))
     assert set(found) == set(catalog.chips)
-    assert set(rows((ROOT / "docs" / "chips.md").read_text())) == set(catalog.chips), "run `make chips-page`"
+    assert set(rows((ROOT / "docs" / "chips.md").read_text())) == set(catalog.chips), "run `make pages`"
 
 
 @pytest.mark.parametrize(

@@ -198,7 +198,8 @@ class Engine(Sourced):
     `expert_parallel` and `attention_data_parallel`: sizes the engine can be launched with: none, only the whole group
     of a pipeline stage, or any divisor of it. `quantises`: precisions that its own converter makes of a BF16
     or FP8 checkpoint, beside the published ones (`converter` says how). `tensor_parallel` is
-    false where a model is split by layers only.
+    false where a model is split by layers only. `lora`: chip families on which one batch may use
+    several LoRA adapters.
     """
 
     id: str
@@ -214,17 +215,21 @@ class Engine(Sourced):
     tensor_parallel: bool = True
     expert_parallel: Freedom = "any"
     attention_data_parallel: Freedom = "any"
+    lora: tuple[str, ...] = ()
 
 
 class Checkpoint(Sourced):
     """Published weights of a model in one precision. `hub_id` is what the launch command loads.
 
     `families`: chip families whose engines load this checkpoint; empty means wherever the precision is supported.
+    `formats`: number format by role of the weights, where the checkpoint mixes formats or spares some roles; it is
+    called by the precision that holds most of its parameters.
     """
 
     hub_id: str
     precision: Precision
     families: tuple[str, ...] = ()
+    formats: dict[str, Precision] = {}
 
 
 class ModelEntry(Sourced):

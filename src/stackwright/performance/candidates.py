@@ -24,12 +24,15 @@ from stackwright.performance.chip_ranges import End, at_end, uncertain_figures
 from stackwright.performance.constants import Constants, Theta
 from stackwright.performance.kernel_values import kernel_values
 from stackwright.performance.layout import Layout
+from stackwright.performance.lora import Lora, LoraLoad, lora_load
 from stackwright.performance.peaks import peak_flops
 from stackwright.performance.speculation import Speculation, acceptance_length
 
 Array = NDArray[np.float64]
 
-_ROLES: tuple[Role, ...] = ("attention_in", "attention_out", "ffn", "expert", "shared_expert", "head", "norm")
+_ROLES: tuple[Role, ...] = (
+    "attention_in", "attention_out", "ffn", "expert", "shared_expert", "head", "embedding", "norm",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -38,7 +41,7 @@ class Candidate:
 
     `speculation`: how tokens are drafted, None without speculative decoding. `source` and `year` describe a measured
     row: its harness, and its date in years since 2026-01-01 (None: the date of the engine's version). `mode` is
-    `disaggregated` for a worker of a prefill or decode pool.
+    `disaggregated` for a worker of a prefill or decode pool. `lora`: the adapters served beside the model, or None.
     """
 
     engine: Engine
@@ -49,6 +52,7 @@ class Candidate:
     year: float | None = None
     speculation: Speculation | None = None
     mode: str = ""
+    lora: Lora | None = None
 
     @property
     def scale_up_domain(self) -> int:
@@ -73,6 +77,7 @@ class Candidates:
     speculation, `stated_acceptance` NaN where the constant `draft_acceptance` gives the acceptance; `draft_layers`
     (layers that the draft adds) and `draft_cost` (NaN: not stated) say what a draft pass takes (`performance.draft`).
     `low` and `high`: the rates at the ends of the chips' ranges (`chip_ranges`), None where no chip has one.
+    `lora` holds the adapters, zeros without.
     """
 
     model: Model
@@ -97,6 +102,7 @@ class Candidates:
     stated_acceptance: Array
     draft_layers: Array
     draft_cost: Array
+    lora: LoraLoad
     theta: Theta
     contexts: tuple[Context, ...]
     constants: Constants
@@ -138,8 +144,8 @@ class Candidates:
                 return value[rows] if value.ndim == 2 else value
             if isinstance(value, Mapping):
                 return {k: pick(v) for k, v in value.items()}
-            if isinstance(value, Shard):
-                return Shard(*(getattr(value, f.name)[rows] for f in fields(Shard)))
+            if isinstance(value, Shard | LoraLoad):
+                return type(value)(*(getattr(value, f.name)[rows] for f in fields(value)))
             if isinstance(value, Rates):
                 return Rates(*(pick(getattr(value, f.name)) for f in fields(Rates)))  # type: ignore[arg-type]
             return take(value, rows) if isinstance(value, Model) else value
@@ -202,6 +208,7 @@ def candidates(model: Model | Sequence[Model], entries: Sequence[Candidate], con
         stated_acceptance=drafting(lambda s: s.acceptance_length, np.nan),
         draft_layers=drafting(lambda s: float(s.own_layer), 0.0),
         draft_cost=drafting(lambda s: s.draft_cost, np.nan),
+        lora=lora_load([(m, r.layout, r.lora) for m, r in zip(models, rows, strict=True)]),
         theta=constants.theta(contexts, _kernel_priors(models, rows, contexts, constants)),
         contexts=tuple(contexts),
         constants=constants,

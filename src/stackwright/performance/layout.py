@@ -59,7 +59,7 @@ def _divides(layout: Layout, model: Model) -> str | None:
     for a in model.attentions:
         if a.heads % layout.tp:
             return f"tensor parallel {layout.tp} does not divide {a.heads} attention heads"
-        if a.kind == "gqa" and a.kv_heads % layout.tp and layout.tp % a.kv_heads:
+        if a.kind in ("gqa", "sparse_gqa") and a.kv_heads % layout.tp and layout.tp % a.kv_heads:
             return f"tensor parallel {layout.tp} and {a.kv_heads} key-value heads do not divide each other"
     if layout.pp > model.layers:
         return f"{layout.pp} pipeline stages for {model.layers} layers"

@@ -19,6 +19,7 @@ from stackwright.performance import (
     Part,
     Speculation,
     check_layout,
+    check_lora,
     check_speculation,
     kv_bytes_per_sequence,
     memory_budget,
@@ -230,6 +231,8 @@ def predict(
     """
     if candidate.speculation is not None:
         check_speculation(candidate.speculation, model)
+    if candidate.lora is not None:
+        check_lora(candidate.lora, model, candidate.engine, candidate.chip)
     served = _served(model, candidate, constants, pools)
     workers = [served.prefill, served.decode] if isinstance(served, Pooled) else [served]
     for part in workers:
@@ -361,6 +364,13 @@ def _notes(served: Served, behind: Evidence | None, fitting: Array, offered: Arr
             f"acceptance length {float(c.emitted.flat[0]):.2f} comes from the constant draft_acceptance, fitted to "
             "benchmarks of random tokens: give what your engine reports (--acceptance-length)"
         )
+    if c.entries[0].lora is not None:
+        size = float((c.lora.resident_bytes * c.stage_share).flat[0])
+        notes.append(
+            f"{c.entries[0].lora}: {gigabytes(size):.3g} GB per chip, chosen alike by requests; not calibrated"
+        )
+    if c.model.note:
+        notes.append(c.model.note)
     if isinstance(served, Pooled):
         notes.append("disaggregated pools: TTFT near saturation of the prefill pool is known to a factor only")
     if chip.status not in ("shipping", "legacy"):
