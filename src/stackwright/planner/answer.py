@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from stackwright.catalog import Chip, Engine, Grid, Offer, Price, System
+from stackwright.economics.lock_in import LockIn
 from stackwright.performance import Layout
 from stackwright.planner.market import LeftOut
 from stackwright.planner.question import Question
@@ -66,6 +67,7 @@ class Plan:
     usd_per_hour_with_penalty: float | None
     usd_per_mtok_output_with_penalty: Interval | None
     other_contracts: tuple[tuple[str, float, str], ...]
+    lock_in: LockIn
     why: str
     notes: tuple[str, ...]
     sources: tuple[str, ...]

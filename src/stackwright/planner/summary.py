@@ -11,6 +11,7 @@ from stackwright.catalog import availability_of
 from stackwright.economics import OWNED, Packing, TokenCost, token_cost, usd_per_mtok
 from stackwright.performance.chip_ranges import range_words
 from stackwright.planner.answer import Plan, Stack
+from stackwright.planner.elsewhere import stack_lock_in
 from stackwright.planner.evaluate import CONFIDENT
 from stackwright.planner.join import units_range
 from stackwright.planner.models import checkpoint_of
@@ -62,6 +63,7 @@ def plan_of(x: Context, s: Sized, rank: int) -> Plan:
             money.scaled(s.usd_per_hour_with_penalty / s.usd_per_hour) if s.breach and money else None
         ),
         other_contracts=_other_contracts(x, s),
+        lock_in=stack_lock_in(stack, x.catalog),
         why=_why(x, s, stack),
         notes=_notes(x, s, stack, doubt),
         sources=_sources(stack),
