@@ -6,15 +6,14 @@ from collections.abc import Callable
 from typing import Any, TypeVar
 
 import click
-from click.core import ParameterSource
 
 from stackwright.cli.options import POSITIVE, Name, Names, known_models
 from stackwright.cli.output import counting, emit_json
+from stackwright.cli.plan_options import asked
 
 F = TypeVar("F", bound=Callable[..., Any])
 
 CHOICE = ("models", "quality", "min_quality", "api_providers", "porting_usd")
-_NOT_ASKED = frozenset({"include_api", "verify", "report", "show_launch", "catalog_dir", "constants_file"})
 _OF_ONE_MODEL = {"compare": "--compare", "own": "--own", "verify": "--verify"}
 
 
@@ -44,21 +43,6 @@ def choice_options(command: F) -> F:
     for option in reversed(options):
         command = option(command)
     return command
-
-
-def asked(options: dict[str, Any]) -> dict[str, Any]:
-    """The options that ask a question, as keywords of `api.plan`; those left out have its defaults, or a sector's."""
-    from stackwright.planner import CONTRACTS
-
-    question = {k: v for k, v in options.items() if k not in _NOT_ASKED and _given(k)}
-    if "all" in question.get("contracts", ()):
-        question["contracts"] = CONTRACTS
-    return question
-
-
-def _given(name: str) -> bool:
-    """True for an option on the command line."""
-    return click.get_current_context().get_parameter_source(name) is not ParameterSource.DEFAULT
 
 
 def compare_models(options: dict[str, Any], chosen: dict[str, Any], as_json: bool) -> None:

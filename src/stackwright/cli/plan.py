@@ -7,10 +7,10 @@ from typing import Any
 
 import click
 
-from stackwright.cli.choice import CHOICE, asked, choice_options, compare_models
+from stackwright.cli.choice import CHOICE, choice_options, compare_models
 from stackwright.cli.options import MODEL, catalog_option, constants_option, data_dir_option, json_option, own_option
 from stackwright.cli.output import emit_json, working
-from stackwright.cli.plan_options import question_options
+from stackwright.cli.plan_options import asked, question_options
 from stackwright.errors import UnsupportedError
 
 

@@ -84,7 +84,7 @@ def predicted(model: str, options: dict[str, Any]) -> Any:
             f"--engine-version: {known.id} is known at {known.version}; versions are not told apart yet"
         )
     names = ("chip", "engine", "n_chips", "tp", "pp", "ep", "attention_dp", "prefill", "decode", "weight_precision", "kv_precision",
-             "speculative", "draft_tokens", "acceptance_length", "draft_cost",
+             "speculative", "draft_tokens", "acceptance_length", "draft_cost", "lora_adapters", "lora_rank", "lora_targets",
              "isl", "osl", "length_dist", "prefix_hit_rate", "rate", "concurrency", "rounds", "own", "data_dir")  # fmt: skip
     return api.predict(
         model,

@@ -59,7 +59,7 @@ def _divides(layout: Layout, model: Model) -> str | None:
     for a in model.attentions:
         if a.heads % layout.tp:
             return f"tensor parallel {layout.tp} does not divide {a.heads} attention heads"
-        if a.kind == "gqa" and a.kv_heads % layout.tp and layout.tp % a.kv_heads:
+        if a.kind in ("gqa", "sparse_gqa") and a.kv_heads % layout.tp and layout.tp % a.kv_heads:
             return f"tensor parallel {layout.tp} and {a.kv_heads} key-value heads do not divide each other"
     if layout.pp > model.layers:
         return f"{layout.pp} pipeline stages for {model.layers} layers"
@@ -77,6 +77,12 @@ def _engine_runs(layout: Layout, model: Model, engine: Engine, chip: Chip) -> st
     support = next((s for s in engine.supports if chip.family in s.families), None)
     if support is None:
         return f"{engine.id} does not run on {chip.family} chips"
+    if chip.unpublished:
+        return chip.unpublished
+    if layout.n_chips > 1 and chip.link.scale_up_kind == "none":
+        return f"{chip.id} has no links to other chips: one chip to a replica"
+    if layout.tp > 1 and not engine.tensor_parallel:
+        return f"{engine.id} has no tensor parallelism: it splits a model by layers (pp)"
     missing = model.traits - set(support.architectures or engine.architectures)
     if missing:
         return f"{engine.id} does not run {', '.join(sorted(missing))} models on {chip.family} chips here"

@@ -17,7 +17,7 @@ def stack_lock_in(stack: Stack, catalog: Catalog, sellers: Sequence[str] | None 
 
 
 def same_class(chip: Chip, catalog: Catalog) -> list[Chip]:
-    """Chips of other makers whose BF16 rate and memory are both within a factor of two."""
+    """Chips of other makers, sold today, whose BF16 rate and memory are both within a factor of two."""
 
     def near(a: float, b: float) -> bool:
         return 1.0 / SAME_CLASS <= a / b <= SAME_CLASS
@@ -26,8 +26,10 @@ def same_class(chip: Chip, catalog: Catalog) -> list[Chip]:
         c
         for c in catalog.chips.values()
         if c.vendor != chip.vendor
-        and near(c.compute.bf16, chip.compute.bf16)
-        and near(c.memory.capacity_bytes, chip.memory.capacity_bytes)
+        and c.status in ("shipping", "legacy")
+        and not c.unpublished
+        and near(c.rates.bf16, chip.rates.bf16)
+        and near(c.store.capacity_bytes, chip.store.capacity_bytes)
     ]
 
 
