@@ -2,11 +2,13 @@ from __future__ import annotations
 
 import doctest
 import importlib
+from itertools import pairwise
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from stackwright.web.draw.labels import GAP, spread
 from stackwright.web.draw.marks import slots
 from stackwright.web.draw.scales import log_scale
 from stackwright.web.markup import join, tag, text
@@ -49,6 +51,15 @@ def test_log_axis_holds_every_value_between_its_marks(values: list[float]) -> No
     positions = [scale.at(v) for v in sorted(values)]
     assert positions == sorted(positions)
     assert all(0.0 <= p <= 100.0 for p in positions)
+
+
+@given(st.lists(st.floats(-50.0, 600.0), min_size=1, max_size=80))
+def test_labels_stay_inside_and_apart(wanted: list[float]) -> None:
+    found = spread(sorted(wanted), bottom=400.0)
+    assert min(found) >= 8.0 - 1e-6
+    assert max(found) <= 400.0 + 1e-6
+    apart = min(GAP, 392.0 / max(len(wanted) - 1, 1))
+    assert all(b - a >= apart - 1e-6 for a, b in pairwise(found))
 
 
 def test_makers_keep_their_colour_and_never_share_one_with_a_newcomer() -> None:
