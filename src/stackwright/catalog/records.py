@@ -127,6 +127,20 @@ class Support(Record):
 Freedom = Literal["none", "whole", "any"]
 
 
+class Ways(Sourced):
+    """Ways of serving that an engine documents beside one aggregated replica of tensor, expert and pipeline ranks.
+
+    `disaggregated`: prefill and decode workers with a hand-over of the cache; `context_parallel`: the phases in which
+    the tokens of one sequence are split over chips; `speculative`: methods of drafting; `kv_offload`: cache in host
+    memory.
+    """
+
+    disaggregated: bool = False
+    context_parallel: tuple[Literal["prefill", "decode"], ...] = ()
+    speculative: tuple[Literal["mtp", "eagle", "ngram", "draft-model"], ...] = ()
+    kv_offload: bool = False
+
+
 class Scheduler(Sourced):
     """Defaults of the engine's scheduler, as the engine names them in `note`.
 
@@ -147,7 +161,7 @@ class Engine(Sourced):
     """A serving engine at a stated version.
 
     `expert_parallel` and `attention_data_parallel`: sizes the engine can be launched with: none, only the whole group
-    of a pipeline stage, or any divisor of it.
+    of a pipeline stage, or any divisor of it. `ways`: other ways of serving; None: none that the catalogue knows of.
     """
 
     id: str
@@ -160,6 +174,7 @@ class Engine(Sourced):
     pipeline_parallel: bool = True
     expert_parallel: Freedom = "any"
     attention_data_parallel: Freedom = "any"
+    ways: Ways | None = None
 
 
 class Checkpoint(Sourced):

@@ -28,6 +28,8 @@ from stackwright.performance.speculation import Speculation, acceptance_length
 
 Array = NDArray[np.float64]
 
+SMALLEST_RACK = 16  # chips of a scale-up domain that is more than a server
+
 _ROLES: tuple[Role, ...] = ("attention_in", "attention_out", "ffn", "expert", "shared_expert", "head", "norm")
 
 
@@ -54,6 +56,14 @@ class Candidate:
         """Chips of one replica that share fast links; an offer may provide fewer than the chip allows."""
         return self.scale_up_chips or self.chip.link.scale_up_domain
 
+    @property
+    def spans_racks(self) -> bool:
+        """Whether a group spans several scale-up domains of a rack's size: its traffic then takes both kinds of link.
+
+        Groups over servers of up to 8 chips were measured, and fitted, with all of their traffic on the network.
+        """
+        return self.layout.group > self.scale_up_domain >= SMALLEST_RACK
+
 
 @dataclass(frozen=True)
 class Candidates:
@@ -62,6 +72,7 @@ class Candidates:
     `model` is the one model of all, or several stacked row by row (`llm.stack`). `draft_tokens` are 0 without
     speculation, `stated_acceptance` NaN where the constant `draft_acceptance` gives the acceptance; `draft_layers`
     (layers that the draft adds) and `draft_cost` (NaN: not stated) say what a draft pass takes (`performance.draft`).
+    `rack_chips`: chips of the scale-up domain where the group spans several large ones (`spans_racks`), else infinite.
     """
 
     model: Model
@@ -75,6 +86,8 @@ class Candidates:
     bandwidth: Array
     link_bytes_per_s: Array
     latency_ratio: Array
+    scale_out_bytes_per_s: Array
+    rack_chips: Array
     capacity_bytes: Array
     tdp_w: Array
     memory_fraction: Array
@@ -153,7 +166,8 @@ def candidates(model: Model | Sequence[Model], entries: Sequence[Candidate], con
 
     contexts = [context_of(m, r) for m, r in zip(models, rows, strict=True)]
     ratio = constants.value("scale_out_latency_ratio")
-    outside = np.array([[r.layout.group > r.scale_up_domain] for r in rows])
+    racks = np.array([[r.spans_racks] for r in rows])
+    outside = np.array([[r.layout.group > r.scale_up_domain] for r in rows]) & ~racks
     link_in = column(lambda r: r.chip.link.scale_up_bytes_per_s)
     link_out = column(lambda r: r.chip.link.scale_out_bytes_per_s)
     return Candidates(
@@ -163,6 +177,7 @@ def candidates(model: Model | Sequence[Model], entries: Sequence[Candidate], con
             tensor=column(lambda r: r.layout.tp),
             group=column(lambda r: r.layout.group),
             data=column(lambda r: r.layout.attention_dp),
+            context=column(lambda r: r.layout.cp),
         ),
         pipeline=column(lambda r: r.layout.pp),
         expert_ranks=column(lambda r: r.layout.ep),
@@ -172,6 +187,8 @@ def candidates(model: Model | Sequence[Model], entries: Sequence[Candidate], con
         bandwidth=column(lambda r: r.chip.memory.bandwidth_bytes_per_s),
         link_bytes_per_s=np.where(outside, link_out, link_in),
         latency_ratio=np.where(outside, ratio, 1.0),
+        scale_out_bytes_per_s=link_out,
+        rack_chips=np.where(racks, column(lambda r: r.scale_up_domain), np.inf),
         capacity_bytes=column(lambda r: r.chip.memory.visible_bytes or r.chip.memory.capacity_bytes),
         tdp_w=column(lambda r: r.chip.power.tdp_w),
         memory_fraction=column(lambda r: r.engine.scheduler.memory_fraction),

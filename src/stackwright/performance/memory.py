@@ -75,7 +75,7 @@ def memory_budget(c: Candidates) -> MemoryBudget:
     # Gate and up of every token of the group, spread over the group: per rank's token, over its tensor ranks.
     widest = 2.0 * reduce(np.maximum, widths) / c.shard.tensor
     per_token = c.theta["activation_elements_per_token"] * m.hidden + widest
-    activations = c.max_batched_tokens * per_token * BYTES_PER_ACTIVATION
+    activations = c.max_batched_tokens / c.shard.context * per_token * BYTES_PER_ACTIVATION
     weights = weight_bytes_per_chip(c)
     reserve = c.theta["runtime_reserve_bytes"] + np.zeros_like(c.bandwidth)
     # A fraction of what is left after loading keeps the rest of it free; one of the chip keeps that of the chip.
@@ -88,11 +88,12 @@ def memory_budget(c: Candidates) -> MemoryBudget:
 def kv_bytes_per_sequence(c: Candidates, context: Array | float) -> Array:
     """Cache bytes that one sequence of `context` tokens takes on the fullest chip.
 
-    Sliding-window layers keep their window; the longest pipeline stage holds the most layers, and that of a draft.
+    Sliding-window layers keep their window; the longest pipeline stage holds the most layers, and that of a draft;
+    context parallel ranks share the tokens.
     """
     total: Array = np.zeros_like(c.bandwidth)
     for a in c.model.attentions:
-        tokens = np.asarray(context if a.window is None else np.minimum(context, a.window))
+        tokens = np.asarray(context if a.window is None else np.minimum(context, a.window)) / c.shard.context
         held = a.kv_elements * tokens / kv_shard(a, c.shard.tensor) * c.kv_bytes
         total = total + a.layers * (held + a.index_elements * tokens + a.state_bytes / c.shard.tensor)
     return total * held_share(c)

@@ -139,9 +139,16 @@ def prefill_pool(d: Pooled, prompts: Phases, users: Array) -> PrefillPool:
 
 
 def handover_s(d: Pooled, t: Traffic) -> Array:
-    """Seconds to hand one prompt's cache over: a fixed time, and its bytes on one chip over that chip's link.
+    """Seconds to hand one prompt's cache over: a fixed time (`pool_handover_s`), and its bytes over the links."""
+    seconds: Array = d.theta["pool_handover_s"] + transfer_s(d, t)
+    return seconds
 
-    The link is the scale-up one where the chips of both pools share a domain, else the one between servers.
+
+def transfer_s(d: Pooled, t: Traffic) -> Array:
+    """Seconds that one prompt's cache takes on the links: its bytes on one prefill chip over that chip's link.
+
+    The link is the scale-up one where the chips of both pools share a domain, else the one between servers. Pools on
+    different chips share no domain; the slower side counts, each with the bytes that one of its chips holds.
     """
     links = [(e.chip.link, e.scale_up_domain) for e in d.decode.entries]
     inside = d.n_chips <= np.array([[float(domain)] for _, domain in links])
@@ -151,8 +158,12 @@ def handover_s(d: Pooled, t: Traffic) -> Array:
     )
     n_bytes = kv_bytes_per_sequence(d.prefill, t.input_mean)
     rate = np.where(inside, up, out) * d.theta["pool_link_efficiency"]
-    seconds: Array = d.theta["pool_handover_s"] + n_bytes / rate
-    return seconds
+    seconds: Array = n_bytes / rate
+    if not d.mixed.any():
+        return seconds
+    arriving = kv_bytes_per_sequence(d.decode, t.input_mean) / d.decode.scale_out_bytes_per_s
+    leaving = n_bytes / d.prefill.scale_out_bytes_per_s
+    return np.where(d.mixed, np.maximum(leaving, arriving) / d.theta["pool_link_efficiency"], seconds)
 
 
 @dataclass(frozen=True)
@@ -260,4 +271,4 @@ def _phases(prompts: Phases, s: _State) -> Phases:
     )
 
 
-__all__ = ["PrefillPool", "disaggregated", "handover_s", "prefill_pool"]
+__all__ = ["PrefillPool", "disaggregated", "handover_s", "prefill_pool", "transfer_s"]
