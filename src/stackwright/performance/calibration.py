@@ -42,7 +42,8 @@ class Context:
 
     `network` is the model (one name for checkpoints that repeat one network), `source` the harness of a measured
     row ('' for a service of one's own), `year` the date of the software in years since 2026-01-01, `mode` how prompts
-    and decoding share workers ('' on the same ones, or `disaggregated`).
+    and decoding share workers ('' on the same ones, or `disaggregated`). `beyond`: served in a way that no measured row
+    was, so that intervals are the widest the record has.
     """
 
     engine: str
@@ -54,6 +55,7 @@ class Context:
     source: str = ""
     year: float = 0.0
     mode: str = ""
+    beyond: bool = False
 
     @property
     def month(self) -> str:

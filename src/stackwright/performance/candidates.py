@@ -30,6 +30,8 @@ Array = NDArray[np.float64]
 
 SMALLEST_RACK = 16  # chips of a scale-up domain that is more than a server
 
+_MEASURED_PIPELINE = 1  # stages of every measured row
+
 _ROLES: tuple[Role, ...] = ("attention_in", "attention_out", "ffn", "expert", "shared_expert", "head", "norm")
 
 
@@ -39,7 +41,7 @@ class Candidate:
 
     `speculation`: how tokens are drafted, None without speculative decoding. `source` and `year` describe a measured
     row: its harness, and its date in years since 2026-01-01 (None: the date of the engine's version). `mode` is
-    `disaggregated` for a worker of a prefill or decode pool.
+    `disaggregated` for a worker of a prefill or decode pool, `mixed` where the other pool stands on another chip.
     """
 
     engine: Engine
@@ -50,6 +52,7 @@ class Candidate:
     year: float | None = None
     speculation: Speculation | None = None
     mode: str = ""
+    mixed: bool = False
 
     @property
     def scale_up_domain(self) -> int:
@@ -63,6 +66,17 @@ class Candidate:
         Groups over servers of up to 8 chips were measured, and fitted, with all of their traffic on the network.
         """
         return self.layout.group > self.scale_up_domain >= SMALLEST_RACK
+
+    @property
+    def beyond(self) -> tuple[str, ...]:
+        """What of the way of serving no measured row had, in words."""
+        found = (
+            ("pipeline parallelism", self.layout.pp > _MEASURED_PIPELINE),
+            ("context parallelism", self.layout.cp > 1),
+            ("a group over several racks", self.spans_racks),
+            ("pools on different chips", self.mixed),
+        )
+        return tuple(words for words, so in found if so)
 
 
 @dataclass(frozen=True)
@@ -234,6 +248,7 @@ def context_of(model: Model, r: Candidate) -> Context:
         source=r.source,
         year=year,
         mode=r.mode,
+        beyond=r.layout.cp > 1 or r.spans_racks or r.mixed,
     )
 
 

@@ -17,12 +17,17 @@ def ring_volume(n_bytes: Array, ranks: Array) -> Array:
 
 
 def rack_exchange_s(
-    n_bytes: Array, ranks: Array, rack: Array, up_bytes_per_s: Array, out_bytes_per_s: Array, dispatch: Array
+    n_bytes: Array,
+    ranks: Array,
+    rack: Array,
+    up_bytes_per_s: Array,
+    out_bytes_per_s: Array,
+    dispatch: NDArray[np.bool_],
 ) -> Array:
-    """Seconds of one exchange of `n_bytes` over `ranks` in racks of `rack` chips, both kinds of link one after the other.
+    """Seconds of one exchange of `n_bytes` over `ranks` in racks of `rack` chips, one kind of link after the other.
 
     An all-reduce is hierarchical: reduce-scatter in the rack, all-reduce of each rank's 1/rack over the racks,
-    all-gather in the rack: 2 (r - 1)/r over scale-up links and 2 (1 - r/g)/r over the network for g ranks in racks of r.
+    all-gather in the rack: 2 (r - 1)/r over scale-up links, 2 (1 - r/g)/r over the network for g ranks in racks of r.
     A dispatch and combine (`dispatch`, tokens to experts anywhere) keeps the ring's volume 2 (g - 1)/g, of which the
     share (g - r)/(g - 1) that belongs to other racks leaves over the network.
     """

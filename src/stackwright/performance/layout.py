@@ -9,7 +9,6 @@ from stackwright.catalog import Chip, Engine
 from stackwright.errors import InputError
 from stackwright.llm import Model
 
-
 Phase = Literal["", "prefill", "decode"]
 
 

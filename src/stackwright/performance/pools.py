@@ -99,7 +99,7 @@ class Pooled:
 
     @property
     def theta(self) -> Theta:
-        """The constants, the same for both pools."""
+        """The constants of the decode workers; those of the prefill workers differ where their chip does."""
         return self.decode.theta
 
     @property
@@ -130,7 +130,8 @@ class Pooled:
 
     def shifted(self, constant: str, delta_ln: float | Array) -> Pooled:
         """The same deployments with one constant multiplied by exp(delta_ln)."""
-        return self.at({**self.theta, constant: self.theta[constant] * np.exp(delta_ln)})
+        moved = self.prefill.shifted(constant, delta_ln), self.decode.shifted(constant, delta_ln)
+        return Pooled(*moved, self.prefill_workers, self.decode_workers)
 
 
 Served = Candidates | Pooled
@@ -139,8 +140,11 @@ Served = Candidates | Pooled
 def pooled(
     model: Model | Sequence[Model], entries: Sequence[Candidate], pools: Sequence[Pools], constants: Constants
 ) -> Pooled:
-    """Arrays for deployments: `entries` name engine, chip and harness, `pools` the layouts (and another prefill chip)."""
-    workers = [replace(e, mode=DISAGGREGATED) for e in entries]
+    """Arrays for deployments: `entries` name engine, chip and harness, `pools` the layouts."""
+    workers = [
+        replace(e, mode=DISAGGREGATED, mixed=p.prefill_chip is not None and p.prefill_chip.id != e.chip.id)
+        for e, p in zip(entries, pools, strict=True)
+    ]
     prefill = [_prefill_worker(e, p) for e, p in zip(workers, pools, strict=True)]
     decode = [replace(e, layout=p.decode) for e, p in zip(workers, pools, strict=True)]
     c = candidates(model, prefill, constants)
