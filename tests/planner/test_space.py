@@ -200,4 +200,4 @@ def test_an_overlay_without_records_is_refused(tmp_path: Path) -> None:
 def test_a_question_has_a_promise_and_no_restriction_by_default() -> None:
     q = Question(MODEL, profile("chat"))
     assert q.slo == DEFAULT_SLO
-    assert (q.chips, q.clouds, q.engines, q.vendors) == ((), (), (), ())
+    assert (q.allowed.chips, q.market.clouds, q.allowed.engines, q.allowed.vendors) == ((), (), (), ())

@@ -3,7 +3,8 @@
 from stackwright.api.calibration import calibrate
 from stackwright.api.documents import launch_of, plan_document, predict_document
 from stackwright.api.explanation import explain_document
-from stackwright.api.questions import catalog_with, constants_from, explain, plan, predict
+from stackwright.api.plans import plan
+from stackwright.api.questions import catalog_with, constants_from, explain, predict
 from stackwright.api.tables import predict_table
 from stackwright.api.token_prices import api_offers
 from stackwright.api.validation import validate

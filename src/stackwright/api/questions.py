@@ -1,4 +1,4 @@
-"""The questions, as Python functions with the names and defaults of the commands."""
+"""One operating point as a Python function, with the names and defaults of `predict` and `explain`."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from stackwright import planner
 from stackwright.api.explanation import explain_document
 from stackwright.api.own import with_own
 from stackwright.api.validation import Files
@@ -19,78 +18,13 @@ from stackwright.performance import Candidate, Constants, Layout, Speculation, l
 from stackwright.performance.candidates import context_of
 from stackwright.performance.own_points import cell_of
 from stackwright.performance.pools import Pools, parse_workers
-from stackwright.planner import DEFAULT_CONTRACTS, DEFAULT_SLO, Answer, Question, resolve_model
-from stackwright.planner.compare import read_stack
-from stackwright.planner.question import Grouping, Objective
+from stackwright.planner import DEFAULT_SLO, resolve_model
 from stackwright.planner.space import default_kv_precision
 from stackwright.serving.prediction import Prediction
 from stackwright.serving.prediction import predict as predict_point
 from stackwright.serving.tokens import longest_request
 from stackwright.workload import PUBLISHED, SLO, Workload, load_trace, parse_lengths
 from stackwright.workload import workload as find_workload
-
-DEFAULT_WORKLOAD = "chat"
-
-
-def plan(
-    model: str,
-    *,
-    workload: str | Workload = DEFAULT_WORKLOAD,
-    rate: float | None = None,
-    concurrency: float | None = None,
-    ttft: float | None = None,
-    tpot: float | None = None,
-    percentile: float = 95.0,
-    chips: Sequence[str] = (),
-    vendors: Sequence[str] = (),
-    clouds: Sequence[str] = (),
-    engines: Sequence[str] = (),
-    regions: Sequence[str] = (),
-    contracts: Sequence[str] = DEFAULT_CONTRACTS,
-    precisions: Sequence[str] = (),
-    kv_precision: str = "",
-    objective: Objective = "usd_per_mtok_output",
-    per: Grouping = "offer",
-    top: int = 10,
-    max_usd_per_hour: float | None = None,
-    max_chips: int | None = None,
-    compare: str | Path | None = None,
-    own: Files = (),
-    data_dir: str | Path | None = None,
-    catalog: Catalog | None = None,
-    constants: Constants | None = None,
-) -> Answer:
-    """Rank the stacks that serve `model` under this traffic and promise.
-
-    Times in seconds, `rate` in requests/s for the whole deployment, `concurrency` in users. With neither `ttft` nor
-    `tpot` the default promise applies (p95 TTFT 0.45 s, TPOT 0.04 s). `own`: tables of own measurements, which
-    correct the stacks of the same engine, chip, network and weight precision. Raises `InputError` with one line to
-    act on.
-    """
-    question = Question(
-        model=model,
-        workload=loaded(traffic_named(workload, data_dir), rate=rate, concurrency=concurrency),
-        slo=promise(ttft, tpot, percentile),
-        chips=tuple(chips),
-        vendors=tuple(vendors),
-        clouds=tuple(clouds),
-        engines=tuple(engines),
-        regions=tuple(regions),
-        contracts=tuple(contracts),
-        precisions=tuple(precisions),
-        kv_precision=kv_precision,
-        objective=objective,
-        per=per,
-        top=top,
-        max_usd_per_hour=max_usd_per_hour,
-        max_chips=max_chips,
-    )
-    facts = catalog or load_catalog()
-    today = read_stack(Path(compare), facts) if compare else None
-    architecture, _ = resolve_model(model, facts)
-    record, said = with_own(constants or load_constants(), own, facts, architecture.network or architecture.id)
-    answer = planner.plan(question, facts, record, today)
-    return replace(answer, assumptions=(*answer.assumptions, *said))
 
 
 def predict(

@@ -9,6 +9,9 @@ from stackwright.planner.question import (
     DEFAULT_SLO,
     GROUPINGS,
     OBJECTIVES,
+    Allowed,
+    Limits,
+    Market,
     Question,
 )
 
@@ -18,8 +21,11 @@ __all__ = [
     "DEFAULT_SLO",
     "GROUPINGS",
     "OBJECTIVES",
+    "Allowed",
     "Answer",
     "FrontPoint",
+    "Limits",
+    "Market",
     "Plan",
     "Question",
     "Stack",

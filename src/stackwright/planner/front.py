@@ -23,7 +23,7 @@ def pareto_front(x: Context) -> list[FrontPoint]:
     meets = excess(grid.metrics, q.slo) <= 1.0
     entries = grid.candidates.entries
     for chip in dict.fromkeys(e.chip.id for e in entries):
-        offers = x.catalog.offers_for(chip, q.clouds or None, q.contracts, q.regions or None)
+        offers = x.marketplace.of(chip)
         rows, usd, provider = [], [], []
         for row, entry in enumerate(entries):
             if entry.chip.id != chip:

@@ -9,11 +9,12 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from stackwright.catalog import Catalog, Offer, Price
+from stackwright.catalog import Offer, Price
 from stackwright.economics import Packing, rent_usd_per_hour
 from stackwright.errors import InputError
 from stackwright.performance import Candidate
 from stackwright.planner.evaluate import Chosen
+from stackwright.planner.market import Marketplace
 from stackwright.planner.question import Question
 
 Array = NDArray[np.float64]
@@ -37,21 +38,19 @@ class Deployment:
     usd_per_hour: float
 
 
-def deployments(q: Question, catalog: Catalog, entries: Sequence[Candidate], chosen: Chosen) -> list[Deployment]:
+def deployments(
+    q: Question, marketplace: Marketplace, entries: Sequence[Candidate], chosen: Chosen
+) -> list[Deployment]:
     """Every chosen candidate on every offer of its chip that can hold it, sized for the traffic.
 
     Raises `InputError` when the load is beyond any deployment.
     """
     found: list[Deployment] = []
     too_large = False
-    offers: dict[str, list[tuple[Offer, Price]]] = {}
     capacity = chosen.spread.value["requests_per_s"][:, 0]
     for i, row in enumerate(chosen.rows):
         candidate = entries[int(row)]
-        chip = candidate.chip.id
-        if chip not in offers:
-            offers[chip] = catalog.offers_for(chip, q.clouds or None, q.contracts, q.regions or None)
-        for offer, price in offers[chip]:
+        for offer, price in marketplace.of(candidate.chip.id):
             packing = packing_on(candidate, offer)
             if packing is None:
                 continue

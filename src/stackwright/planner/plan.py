@@ -25,6 +25,7 @@ from stackwright.planner.evaluate import (
 )
 from stackwright.planner.front import pareto_front
 from stackwright.planner.join import Deployment, deployments
+from stackwright.planner.market import Marketplace
 from stackwright.planner.models import resolve_model
 from stackwright.planner.question import Question
 from stackwright.planner.rank import ranked, with_ties
@@ -53,9 +54,9 @@ def plan(q: Question, catalog: Catalog, constants: Constants, today: Today | Non
     grid = evaluate(c, q.workload, q.slo)
     chosen = choose(grid, q.slo)
     _reject_hopeless(found, grid, chosen, q)
-    context = Context(q, catalog, model, entry, grid, chosen)
+    context = Context(q, Marketplace(catalog, q.market), model, entry, grid, chosen)
 
-    priced = size(context, deployments(q, catalog, c.entries, chosen))
+    priced = size(context, deployments(q, context.marketplace, c.entries, chosen))
     order = ranked(_affordable(q, priced), q)
     plans = with_ties([plan_of(context, s, rank) for rank, s in enumerate(order[: q.top], 1)], q)
     others = _unpriced(context, priced)
@@ -86,10 +87,10 @@ def _fitting(found: Space, c: Candidates, q: Question) -> Candidates:
     for row, entry in enumerate(c.entries):
         kind: RejectionKind = "does not fit in memory"
         reason = fit_problem(c, budget, q.workload, row)
-        if reason is None and q.max_chips is not None and entry.layout.n_chips > q.max_chips:
+        if reason is None and q.limits.max_chips is not None and entry.layout.n_chips > q.limits.max_chips:
             kind, reason = (
                 "over the chip limit",
-                f"one replica takes {entry.layout.n_chips} chips, more than {q.max_chips}",
+                f"one replica takes {entry.layout.n_chips} chips, more than {q.limits.max_chips}",
             )
         if reason is None:
             kept.append(row)
@@ -139,7 +140,7 @@ def _running_today(x: Context, today: Today, constants: Constants) -> Plan:
     if reason:
         raise InputError(f"the stack of today: {reason}")
     grid = evaluate(c, q.workload, q.slo)
-    own = Context(q, x.catalog, x.model, x.entry, grid, choose(grid, q.slo))
+    own = Context(q, x.marketplace, x.model, x.entry, grid, choose(grid, q.slo))
     if today.rented is None:
         return plan_of(own, unrented(own, [0])[0], 1)
     offer, price = today.rented
@@ -159,8 +160,8 @@ def _affordable(q: Question, priced: Sequence[Sized]) -> list[Sized]:
     """Those within the budget and the chip limit; raises with the nearest where all are over."""
 
     def excess_of(s: Sized) -> float:
-        money = s.usd_per_hour / q.max_usd_per_hour if q.max_usd_per_hour else 0.0
-        return max(money, s.n_chips / q.max_chips if q.max_chips else 0.0)
+        money = s.usd_per_hour / q.limits.max_usd_per_hour if q.limits.max_usd_per_hour else 0.0
+        return max(money, s.n_chips / q.limits.max_chips if q.limits.max_chips else 0.0)
 
     kept = [s for s in priced if excess_of(s) <= 1.0]
     if kept or not priced:
@@ -210,6 +211,6 @@ def _assumptions(q: Question, constants: Constants) -> tuple[str, ...]:
     found.append("percentiles are a closed-form approximation, unvalidated until checked by simulation")
     found.append(
         "the load is there at all times; `used` is its share of what the replicas can carry within the promise; "
-        f"contracts: {', '.join(q.contracts)}"
+        f"contracts: {', '.join(q.market.contracts)}"
     )
     return tuple(found)

@@ -17,6 +17,7 @@ from stackwright.performance import Candidate, Candidates
 from stackwright.performance.power import host_power_w
 from stackwright.planner.evaluate import Chosen, Grid, probability_meets
 from stackwright.planner.join import Deployment
+from stackwright.planner.market import Marketplace
 from stackwright.planner.question import Question
 from stackwright.serving import Uncertain, running_for_rate
 from stackwright.serving.prediction import spread_of
@@ -29,11 +30,16 @@ class Context:
     """What every plan of one answer shares."""
 
     question: Question
-    catalog: Catalog
+    marketplace: Marketplace
     model: Model
     entry: ModelEntry | None
     grid: Grid
     chosen: Chosen
+
+    @property
+    def catalog(self) -> Catalog:
+        """The facts."""
+        return self.marketplace.catalog
 
 
 @dataclass(frozen=True)

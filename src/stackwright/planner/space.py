@@ -54,28 +54,31 @@ def space(q: Question, model: Model, entry: ModelEntry | None, catalog: Catalog)
     if not found.entries:
         reasons = {r.reason for r in found.rejected}
         unpublished = (
-            f"no {' or '.join(q.precisions)} weights of it are published" if q.precisions else "no chip is left"
+            f"no {' or '.join(q.allowed.precisions)} weights of it are published"
+            if q.allowed.precisions
+            else "no chip is left"
         )
         raise InputError(f"no stack can run {model.id}: {'; '.join(sorted(reasons)[:3]) or unpublished}")
     return found
 
 
 def _chips(q: Question, catalog: Catalog) -> list[Chip]:
-    chips = _once(catalog.chip(c) for c in q.chips) if q.chips else list(catalog.chips.values())
+    chips = _once(catalog.chip(c) for c in q.allowed.chips) if q.allowed.chips else list(catalog.chips.values())
     known = {c.vendor.lower() for c in catalog.chips.values()}
-    wanted = {v.lower() for v in q.vendors}
+    wanted = {v.lower() for v in q.allowed.vendors}
     for strange in sorted(wanted - known):
         raise UnknownIdError("vendor", strange, sorted(known), f"one of {', '.join(sorted(known))}")
     kept = [c for c in chips if not wanted or c.vendor.lower() in wanted]
     if not kept:
         raise InputError(
-            f"none of the chips {', '.join(q.chips)} is made by {', '.join(q.vendors)}: contradictory filters"
+            f"none of the chips {', '.join(q.allowed.chips)} is made by {', '.join(q.allowed.vendors)}: "
+            "contradictory filters"
         )
     return kept
 
 
 def _engines(q: Question, catalog: Catalog) -> list[Engine]:
-    return _once(catalog.engine(e) for e in q.engines) if q.engines else list(catalog.engines.values())
+    return _once(catalog.engine(e) for e in q.allowed.engines) if q.allowed.engines else list(catalog.engines.values())
 
 
 def _once(records: Iterable[R]) -> list[R]:
@@ -98,7 +101,7 @@ def _add(found: Space, q: Question, model: Model, entry: ModelEntry | None, engi
         return
     published = _published(entry, chip) if entry else {model.native_precision}
     for precision in sorted(published):
-        if q.precisions and precision not in q.precisions:
+        if q.allowed.precisions and precision not in q.allowed.precisions:
             continue
         if precision not in support.weights:
             reason = f"{engine.id} has no {precision} weights on {chip.family}"
@@ -106,7 +109,7 @@ def _add(found: Space, q: Question, model: Model, entry: ModelEntry | None, engi
                 Rejection("engine lacks the precision on the chip", chip.id, engine.id, precision, reason)
             )
             continue
-        kv = q.kv_precision or default_kv_precision(precision, support.kv)
+        kv = q.allowed.kv_precision or default_kv_precision(precision, support.kv)
         for layout in layouts(model, chip, engine, precision, kv):
             problem = layout_problem(layout, model, engine, chip)
             if problem:

@@ -1,0 +1,66 @@
+"""Options of `plan`, by what they narrow: the traffic and promise, the stack, the market, the limits, the answer."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+from stackwright.cli.options import (
+    COUNT,
+    POSITIVE,
+    SECONDS,
+    Name,
+    Names,
+    known_chips,
+    known_clouds,
+    known_contracts,
+    known_engines,
+    known_groupings,
+    known_objectives,
+    known_regions,
+    known_vendors,
+    known_workloads,
+)
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+_TRAFFIC = (
+    click.option("--workload", type=Name(known_workloads), default="chat", show_default=True, help="Traffic profile, workload file or trace file."),
+    click.option("--rate", type=POSITIVE, help="Requests per second of the whole deployment."),
+    click.option("--concurrency", type=POSITIVE, help="Concurrent users of the whole deployment."),
+    click.option("--ttft", type=SECONDS, help="Promised time to first token (0.5, 500ms)."),
+    click.option("--tpot", type=SECONDS, help="Promised time per output token after the first."),
+    click.option("--percentile", type=click.FloatRange(50, 99.9, min_open=True), default=95.0, show_default=True, help="Share of requests that keep the promise."),
+)  # fmt: skip
+_ALLOWED = (
+    click.option("--chips", type=Names(known_chips), default=(), help="Only these chips."),
+    click.option("--vendors", type=Names(known_vendors), default=(), help="Only chips of these makers."),
+    click.option("--engines", type=Names(known_engines), default=(), help="Only these engines."),
+    click.option("--precisions", type=Names(), default=(), help="Only these weight precisions."),
+    click.option("--kv-precision", default="", help="KV-cache precision: bf16 or fp8."),
+)
+_MARKET = (
+    click.option("--clouds", type=Names(known_clouds), default=(), help="Only these providers."),
+    click.option("--regions", type=Names(known_regions), default=(), help="Only these regions, as the provider names them."),
+    click.option("--contracts", type=Names(known_contracts), default=("on_demand", "capacity_block"), show_default="on_demand,capacity_block", help="Contracts to consider, or `all`."),
+)  # fmt: skip
+_LIMITS = (
+    click.option("--max-usd-per-hour", type=POSITIVE, help="Budget of the deployment."),
+    click.option("--max-chips", type=COUNT, help="Most chips of the deployment."),
+)
+_ANSWER = (
+    click.option("--objective", type=Name(known_objectives), default="usd_per_mtok_output", show_default=True, help="usd_per_mtok_output, usd_per_mtok_total, chips, energy, carbon or tpot."),
+    click.option("--per", type=Name(known_groupings), default="offer", show_default=True, help="List the best stack per offer, chip or vendor, or every stack."),
+    click.option("--top", type=COUNT, default=10, show_default=True, help="Plans to list."),
+    click.option("--compare", type=click.Path(exists=True, dir_okay=False, path_type=Path), metavar="STACK.yaml", help="The stack you run today: shows what changes."),
+)  # fmt: skip
+
+
+def question_options(command: F) -> F:
+    """The options that ask a question; their names are the keywords of `api.plan`."""
+    for option in reversed((*_TRAFFIC, *_ALLOWED, *_MARKET, *_LIMITS, *_ANSWER)):
+        command = option(command)
+    return command
