@@ -1,7 +1,7 @@
 r"""Open loop on a prefill pool and a decode pool: requests arrive on their own, whatever the pools do.
 
-Parametrised, as `open_loop`, by n, the mean number of sequences in the decode pool; with decode steps :math:`t_d` that a
-request shares with itself and the others, a tokens emitted per step and O the mean output length,
+Parametrised, as `open_loop`, by n, the mean number of sequences in the decode pool; with decode steps :math:`t_d` that
+a request shares with itself and the others, a tokens emitted per step and O the mean output length,
 
 .. math::
 
@@ -105,7 +105,7 @@ def full_prefill_pool(d: Pooled, t: Traffic, zero: Array) -> tuple[Phases, Prefi
 
 
 def prompt_wait_s(d: Pooled, t: Traffic, pool: PrefillPool, rate: Array) -> tuple[Array, Array, Array]:
-    """Of prompts that arrive at `rate`/s: seconds of their step, share of time a worker is busy to the power m, wait."""
+    """Of prompts that arrive at `rate`/s: seconds of their step, probability that all workers are busy, mean wait."""
     many = np.sqrt(2.0 * (pool.workers + 1.0)) - 1.0
     rho = np.minimum(rate / pool.capacity, _SATURATED)
     formed = pool.forming(rho * pool.capacity)
@@ -117,7 +117,7 @@ def prompt_wait_s(d: Pooled, t: Traffic, pool: PrefillPool, rate: Array) -> tupl
 
 
 def decoding_for_rate(d: Pooled, w: Workload | Traffic, rate: Array) -> Array:
-    """Mean sequences in the decode pool at `rate` requests/s, by bisection; infinity where the pool never reaches it."""
+    """Mean sequences in the decode pool at `rate` requests/s; infinity where the pool never reaches it."""
     t = traffic(w)
     ranks = d.decode_workers * d.decode.shard.data
     shape = np.broadcast_shapes(d.decode.bandwidth.shape, np.shape(rate))

@@ -284,7 +284,7 @@ def _too_much(model: Model, candidate: Candidate, w: Workload, pools: Pools | No
 
 
 def _with_cache(c: Served, w: Workload, cache: PrefixCache, service: Service) -> tuple[Traffic, Service, Kept]:
-    """Traffic and service with the prefixes that are kept beside the running sequences, which depend on the hit rate."""
+    """Traffic and service with the prefixes kept beside the running sequences, which depend on the hit rate."""
     t = traffic(w)
     for _ in range(_CACHE_ROUNDS):
         kept = kept_prefixes(c, w, cache, service)

@@ -8,8 +8,8 @@ of S distinct prefix tokens an attention rank keeps those that fit its free cach
     h' = h \min\Big(1, \frac{m_{free} + m_{host}}{b\,S}\Big)
 
 b bytes of cache per token and chip: every prefix is as likely as any other, and no rank knows what another one keeps.
-Tokens found in host memory cross the host link before the prompt runs, with nothing overlapped. `unvalidated`: no measured
-row offloads.
+Tokens found in host memory cross the host link before the prompt runs, with nothing overlapped. `unvalidated`: no
+measured row offloads.
 """
 
 from __future__ import annotations
@@ -31,9 +31,9 @@ Array = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class PrefixCache:
-    """`working_set_tokens` distinct prefix tokens; `host_bytes` of host memory and `host_bytes_per_s` of its link, per chip.
+    """`working_set_tokens` distinct prefix tokens; `host_bytes` of host memory and `host_bytes_per_s` to it, per chip.
 
-    `host_bytes` 0: prefixes are kept in device memory only.
+    Without `host_bytes` prefixes are kept in device memory only.
     """
 
     working_set_tokens: float
@@ -43,7 +43,7 @@ class PrefixCache:
 
 @dataclass(frozen=True)
 class Kept:
-    """What of the prefixes is found: the hit rate, the share of hits that lie in host memory, seconds to load a prompt's."""
+    """What is found: the hit rate, the share of hits that lie in host memory, seconds to load those of a prompt."""
 
     hit_rate: float
     in_host: float
