@@ -20,16 +20,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from stackwright.calibration.conformal import covered, factors
-from stackwright.calibration.crossval import DEFAULT, OutOfFold
-from stackwright.calibration.dataset import Dataset, dataset
-from stackwright.calibration.energy import SPLITS, describe, energy_scores, power_points
-from stackwright.calibration.fewshot import OwnScore, with_own_points
-from stackwright.calibration.groups import How, data_hash, same_run
-from stackwright.calibration.observations import METRICS
+from stackwright.calibration.fit.energy import SPLITS, describe, energy_scores, power_points
+from stackwright.calibration.fit.fewshot import OwnScore, with_own_points
+from stackwright.calibration.fit.observations import METRICS
+from stackwright.calibration.judge.conformal import covered, factors
+from stackwright.calibration.judge.crossval import DEFAULT, OutOfFold
+from stackwright.calibration.judge.score import score_of
+from stackwright.calibration.judge.sets import set_of
 from stackwright.calibration.record import cross_validations, newest, pool_validations, sources
-from stackwright.calibration.score import score_of
-from stackwright.calibration.sets import set_of
+from stackwright.calibration.rows.dataset import Dataset, dataset
+from stackwright.calibration.rows.groups import How, data_hash, same_run
 from stackwright.catalog import load_catalog
 from stackwright.errors import InputError
 from stackwright.measure import Measurement

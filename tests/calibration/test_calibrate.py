@@ -11,11 +11,11 @@ import pytest
 
 from stackwright import api
 from stackwright.calibration.calibrate import calibration_of, contexts_of, fit_rows, predict_rows
-from stackwright.calibration.conformal import correlation, covered, ends, factors, leave_group_out
-from stackwright.calibration.crossval import OutOfFold, cross_validate
-from stackwright.calibration.dataset import dataset, short_hash
-from stackwright.calibration.observations import METRICS, observe
+from stackwright.calibration.fit.observations import METRICS, observe
+from stackwright.calibration.judge.conformal import correlation, covered, ends, factors, leave_group_out
+from stackwright.calibration.judge.crossval import OutOfFold, cross_validate
 from stackwright.calibration.record import make_calibration, record_document, record_text
+from stackwright.calibration.rows.dataset import dataset, short_hash
 from stackwright.catalog import load_catalog
 from stackwright.errors import InputError
 from stackwright.measure.importers import as_csv

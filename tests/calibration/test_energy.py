@@ -13,9 +13,7 @@ import pytest
 from stackwright import api
 from stackwright.calibration import PointPrediction, predict_points
 from stackwright.calibration.calibrate import calibration_of
-from stackwright.calibration.crossval import OutOfFold, cross_validate
-from stackwright.calibration.dataset import dataset
-from stackwright.calibration.energy import (
+from stackwright.calibration.fit.energy import (
     FEWEST,
     METRICS,
     PowerPoints,
@@ -27,7 +25,9 @@ from stackwright.calibration.energy import (
     power_points,
     with_power,
 )
+from stackwright.calibration.judge.crossval import OutOfFold, cross_validate
 from stackwright.calibration.record import record_document, record_text
+from stackwright.calibration.rows.dataset import dataset
 from stackwright.catalog import load_catalog
 from stackwright.measure.importers import as_csv
 from stackwright.measure.importers.cells import row

@@ -5,10 +5,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from stackwright.calibration.conformal import factors
-from stackwright.calibration.crossval import cross_validate
-from stackwright.calibration.dataset import dataset
-from stackwright.calibration.fewshot import NOISE, learn, own_points, with_own_points
+from stackwright.calibration.fit.fewshot import NOISE, learn, own_points, with_own_points
+from stackwright.calibration.judge.conformal import factors
+from stackwright.calibration.judge.crossval import cross_validate
+from stackwright.calibration.rows.dataset import dataset
 from stackwright.catalog import load_catalog
 from stackwright.errors import InputError
 from stackwright.performance.constants import prior_constants

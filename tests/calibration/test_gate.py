@@ -4,19 +4,11 @@ from pathlib import Path
 
 import pytest
 
-from stackwright.calibration.gate import (
-    COLD_START,
-    DOUBTING,
-    REFUSING,
-    REPAIRS,
-    SET_DOUBTS,
-    SET_RULES,
-    gate,
-    gate_report,
-    main,
-    row_hash,
-)  # fmt: skip
-from stackwright.calibration.gate_rules import Facts, decoding_share, least_step_s
+from stackwright.calibration.gate.__main__ import main
+from stackwright.calibration.gate.admit import COLD_START, REPAIRS, SET_DOUBTS, SET_RULES, gate
+from stackwright.calibration.gate.report import gate_report
+from stackwright.calibration.gate.rules import DOUBTING, REFUSING, Facts, decoding_share, least_step_s
+from stackwright.calibration.rows.groups import row_hash
 from stackwright.catalog import load_catalog
 from stackwright.errors import InputError
 from stackwright.llm import parse_config, weight_bytes
@@ -241,6 +233,7 @@ def test_ranks_that_only_notes_state_are_put_where_they_belong():
     sizes = [[m.number(k) for k in ("tp", "attention_dp", "ep")] for m in found.kept]
     assert sizes == [[1.0, 8.0, 8.0], [2.0, 1.0, 1.0]]
     assert found.repairs == {"attention data parallelism in the notes": 1}
+    assert not gate([experts(ep=1, notes="enable_attention_dp: false")], CATALOG).repairs
 
 
 @pytest.mark.parametrize(("mean_s", "doubtful"), [(3.0, True), (0.6, False)])

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stackwright.calibration.groups import data_hash, fold_groups, folds, row_hash, same_run
+from stackwright.calibration.rows.groups import data_hash, fold_groups, folds, row_hash, same_run
 from stackwright.catalog import load_catalog
 from stackwright.errors import InputError
 from stackwright.measure import Measurement

@@ -7,9 +7,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from stackwright.calibration.kernel_curves import Work, fit_curve
-from stackwright.calibration.kernel_tables import curves_json, fit_tables, main, version_key
-from stackwright.calibration.kernel_work import (
+from stackwright.calibration.kernels.curves import Work, fit_curve
+from stackwright.calibration.kernels.tables import curves_json, fit_tables, main, version_key
+from stackwright.calibration.kernels.work import (
     Context,
     Table,
     all_reduce_work,
@@ -172,7 +172,7 @@ def test_a_folder_without_tables_is_refused(tmp_path: Path, capsys: pytest.Captu
 
 
 def test_missing_pyarrow_says_what_to_install(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    from stackwright.calibration.kernel_work import read_table
+    from stackwright.calibration.kernels.work import read_table
 
     monkeypatch.setitem(sys.modules, "pyarrow.parquet", None)
     with pytest.raises(InputError, match=r"stackwright\[calibrate\]"):

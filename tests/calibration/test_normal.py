@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from stackwright.calibration.normal import normal_equations, structure
+from stackwright.calibration.fit.normal import normal_equations, structure
 
 N, K = 60, 3
 

@@ -12,8 +12,8 @@ import pytest
 
 from stackwright import api
 from stackwright.calibration import PointPrediction, Refusal, predict_points
-from stackwright.calibration.points import resolve_point, row_year
-from stackwright.calibration.score import measured, predicted_name, scores
+from stackwright.calibration.judge.score import measured, predicted_name, scores
+from stackwright.calibration.rows.points import resolve_point, row_year
 from stackwright.catalog import load_catalog
 from stackwright.errors import InputError
 from stackwright.measure import Measurement, read_measurements

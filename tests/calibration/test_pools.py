@@ -12,13 +12,13 @@ import pytest
 from stackwright import api
 from stackwright.calibration import PointPrediction, Refusal, predict_points
 from stackwright.calibration.calibrate import calibration_of, contexts_of, fit_rows, predict_rows
-from stackwright.calibration.crossval import cross_validate_pools
-from stackwright.calibration.dataset import Dataset, dataset
-from stackwright.calibration.gate import gate
-from stackwright.calibration.observations import observe
-from stackwright.calibration.points import resolve_point
+from stackwright.calibration.fit.observations import observe
+from stackwright.calibration.gate.admit import gate
+from stackwright.calibration.judge.crossval import cross_validate_pools
+from stackwright.calibration.judge.sets import set_of
 from stackwright.calibration.record import PoolData, make_calibration, pool_validations, record_document, record_text
-from stackwright.calibration.sets import set_of
+from stackwright.calibration.rows.dataset import Dataset, dataset
+from stackwright.calibration.rows.points import resolve_point
 from stackwright.catalog import load_catalog
 from stackwright.errors import InputError
 from stackwright.measure import Measurement, read_measurements

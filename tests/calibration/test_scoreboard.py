@@ -12,11 +12,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from stackwright.calibration.crossval import cross_validate
-from stackwright.calibration.dataset import Dataset, dataset
-from stackwright.calibration.observations import METRICS
-from stackwright.calibration.score import score_of
-from stackwright.calibration.sets import set_of
+from stackwright.calibration.fit.observations import METRICS
+from stackwright.calibration.judge.crossval import cross_validate
+from stackwright.calibration.judge.score import score_of
+from stackwright.calibration.judge.sets import set_of
+from stackwright.calibration.rows.dataset import Dataset, dataset
 from stackwright.catalog import load_catalog
 from stackwright.errors import InputError
 from stackwright.measure import read_measurements

@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 
 from stackwright.calibration.calibrate import calibration_of, fit_rows, predict_rows
-from stackwright.calibration.observations import observe
-from stackwright.calibration.points import PointPrediction, Refusal, predict_points, resolve_point
-from stackwright.calibration.sets import set_of
-from stackwright.calibration.speculation import covered, recipe_draft_tokens
+from stackwright.calibration.fit.observations import observe
+from stackwright.calibration.judge.sets import set_of
+from stackwright.calibration.rows.points import PointPrediction, Refusal, predict_points, resolve_point
+from stackwright.calibration.rows.speculation import covered, recipe_draft_tokens
 from stackwright.catalog import load_catalog
 from stackwright.measure import Measurement
 from stackwright.measure.importers.cells import row

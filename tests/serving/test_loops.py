@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import fields, replace
 
 import numpy as np
@@ -14,7 +15,9 @@ from stackwright.performance.constants import prior_constants
 from stackwright.performance.power import chip_power_w
 from stackwright.serving import closed_loop, open_loop, phases, replica_chip_power_w, running_for_rate
 from stackwright.serving.closed_loop import waves
+from stackwright.serving.latency import TtftDistribution
 from stackwright.serving.tokens import decode_context, prompt_context
+from stackwright.serving.traffic import traffic
 from stackwright.workload import Lengths, Workload
 from tests.llm import configs as facts
 from tests.performance.parts import TP8, chip, engine, model, one
@@ -133,6 +136,26 @@ def test_the_mixture_of_waits_has_its_mean():
     t = closed_loop(c, w, at(100)).ttft
     ps = (np.arange(4000) + 0.5) / 4000
     assert np.mean([value(t.quantile(p)) for p in ps]) == pytest.approx(value(t.mean), rel=0.01)
+
+
+@settings(max_examples=200, deadline=None)
+@given(
+    st.floats(1e-4, 1e2), st.floats(1e-3, 1.0), st.floats(0.0, 1.0), st.floats(1e-3, 1e2), st.floats(0.0, 0.99),
+    st.sampled_from([0.5, 0.9, 0.95, 0.99]),
+)  # fmt: skip
+def test_the_law_of_waits_at_its_quantile_is_p(wait, u, share, end, start, p):
+    """Share of requests that wait at most the p-quantile: p, or more where many do not wait at all."""
+    columns = [np.array([[x]]) for x in (0.0, 0.0, wait * (1.0 - share), u, share, end)]
+    t = TtftDistribution(*columns, traffic(UNIFORM), np.array([[start * end]]))
+    found = value(t.quantile(p))
+
+    def law(x: float) -> float:
+        burst = min(max((x - start * end) / (end - start * end), 0.0), 1.0)
+        return share * burst + (1.0 - share) * (1.0 - u * math.exp(-x * u / wait) if x >= 0.0 else 0.0)
+
+    edge = 1e-6 * (found + end)
+    assert law(found + edge) >= p - 1e-9
+    assert law(found - edge) <= p + 1e-9
 
 
 @settings(max_examples=40, deadline=None)

@@ -6,9 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from stackwright.api.validation import Document, Files, out_of_fold_document, read_points
-from stackwright.calibration.crossval import DEFAULT, Progress
-from stackwright.calibration.dataset import Dataset, dataset
-from stackwright.calibration.energy import (
+from stackwright.calibration.fit.energy import (
     EnergyScore,
     describe,
     energy_scores,
@@ -17,8 +15,7 @@ from stackwright.calibration.energy import (
     power_points,
     with_power,
 )
-from stackwright.calibration.groups import How
-from stackwright.calibration.points import Refusal
+from stackwright.calibration.judge.crossval import DEFAULT, Progress
 from stackwright.calibration.record import (
     NOTHING,
     PoolData,
@@ -28,6 +25,9 @@ from stackwright.calibration.record import (
     record_document,
     record_text,
 )
+from stackwright.calibration.rows.dataset import Dataset, dataset
+from stackwright.calibration.rows.groups import How
+from stackwright.calibration.rows.points import Refusal
 from stackwright.catalog import Catalog, load_catalog
 from stackwright.errors import InputError
 from stackwright.measure import Measurement

@@ -6,7 +6,7 @@ from collections import Counter
 from dataclasses import replace
 
 from stackwright.api.validation import Files, read_points
-from stackwright.calibration.fewshot import OwnAnswer, own_points
+from stackwright.calibration.fit.fewshot import OwnAnswer, own_points
 from stackwright.catalog import Catalog
 from stackwright.errors import InputError
 from stackwright.performance import Constants

@@ -7,13 +7,13 @@ from pathlib import Path
 from typing import Any
 
 from stackwright.calibration import PointPrediction, Refusal, Score, predict_points, scores
-from stackwright.calibration.crossval import OutOfFold, Progress, cross_validate, cross_validate_pools
-from stackwright.calibration.dataset import Dataset, dataset, short_hash
-from stackwright.calibration.energy import describe, energy_scores, power_points
-from stackwright.calibration.groups import How
-from stackwright.calibration.points import Point
-from stackwright.calibration.score import ENERGY, METRICS, grouped
-from stackwright.calibration.sets import SetScore, set_of, set_scores
+from stackwright.calibration.fit.energy import describe, energy_scores, power_points
+from stackwright.calibration.judge.crossval import OutOfFold, Progress, cross_validate, cross_validate_pools
+from stackwright.calibration.judge.score import ENERGY, METRICS, grouped
+from stackwright.calibration.judge.sets import SetScore, set_of, set_scores
+from stackwright.calibration.rows.dataset import Dataset, dataset, short_hash
+from stackwright.calibration.rows.groups import How
+from stackwright.calibration.rows.points import Point
 from stackwright.catalog import Catalog, load_catalog
 from stackwright.errors import InputError
 from stackwright.measure import Measurement
@@ -64,7 +64,7 @@ def validate(
         return document
     refused: list[Refusal] = []
     if gated:
-        from stackwright.calibration.gate import gate as judge
+        from stackwright.calibration.gate.admit import gate as judge
 
         passed = judge(rows, known)
         refused = [Refusal(r.measurement, f"gate, {r.rule}: {r.reason}") for r in passed.refused]

@@ -10,9 +10,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from stackwright.calibration.fit import NO_FIT, Fit, Problem, fit
-from stackwright.calibration.levels import LEVELS, NO_GROUPS, POOL_LEVELS, Course, Groups, Level, groups
-from stackwright.calibration.observations import Observations
+from stackwright.calibration.fit.levels import LEVELS, NO_GROUPS, POOL_LEVELS, Course, Groups, Level, groups
+from stackwright.calibration.fit.observations import Observations
+from stackwright.calibration.fit.solve import NO_FIT, Fit, Problem, fit
 from stackwright.performance import Constants
 from stackwright.performance.calibration import Calibration, Context, Factor, Seen
 from stackwright.performance.candidates import context_of

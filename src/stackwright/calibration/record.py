@@ -12,11 +12,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stackwright.calibration.calibrate import calibration_of, contexts_of, fit_rows
-from stackwright.calibration.conformal import correlation, factors, pool_factors
-from stackwright.calibration.crossval import OutOfFold, Progress, cross_validate, cross_validate_pools
-from stackwright.calibration.dataset import Dataset, short_hash
-from stackwright.calibration.groups import How, data_hash
-from stackwright.calibration.observations import observe
+from stackwright.calibration.fit.observations import observe
+from stackwright.calibration.judge.conformal import correlation, factors, pool_factors
+from stackwright.calibration.judge.crossval import OutOfFold, Progress, cross_validate, cross_validate_pools
+from stackwright.calibration.rows.dataset import Dataset, short_hash
+from stackwright.calibration.rows.groups import How, data_hash
 from stackwright.errors import InputError
 from stackwright.measure import Measurement
 from stackwright.performance import Constants

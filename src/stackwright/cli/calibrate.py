@@ -56,7 +56,7 @@ def command(
       stackwright calibrate --points operating_points.csv.gz --silicon-sample --out calibration.json
     """  # fmt: skip
     from stackwright import api
-    from stackwright.calibration.crossval import DEFAULT
+    from stackwright.calibration.judge.crossval import DEFAULT
 
     if more and not points:
         raise click.UsageError("name the tables after --points")

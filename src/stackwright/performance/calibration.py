@@ -42,8 +42,8 @@ class Context:
 
     `network` is the model (one name for checkpoints that repeat one network), `source` the harness of a measured
     row ('' for a service of one's own), `year` the date of the software in years since 2026-01-01, `mode` how prompts
-    and decoding share workers ('' on the same ones, or `disaggregated`). `beyond`: served in a way that no measured row
-    was, so that intervals are the widest the record has.
+    and decoding share workers ('' on the same ones, or `disaggregated`), `kind` of network: dense or moe. `beyond`:
+    served in a way that no measured row was, so that intervals are the widest the record has.
     """
 
     engine: str
@@ -55,6 +55,7 @@ class Context:
     source: str = ""
     year: float = 0.0
     mode: str = ""
+    kind: str = ""
     beyond: bool = False
 
     @property
@@ -76,6 +77,7 @@ class Context:
             "engine|network": f"{self.engine}|{self.network}",
             "pair": f"{self.chip}|{self.network}|{self.engine}",
             "source": self.source,
+            "source|kind": f"{self.source}|{self.kind}",
             "engine|source": f"{self.engine}|{self.source}",
             "engine|family|source": f"{self.engine}|{self.family}|{self.source}",
             "recipe": f"{self.engine}|{self.network}|{self.source}",

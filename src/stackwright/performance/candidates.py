@@ -248,6 +248,7 @@ def context_of(model: Model, r: Candidate) -> Context:
         source=r.source,
         year=year,
         mode=r.mode,
+        kind=model.family,
         beyond=r.layout.cp > 1 or r.spans_racks or r.mixed,
     )
 

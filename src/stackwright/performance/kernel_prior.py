@@ -1,6 +1,6 @@
 """Prior values of the physical constants from roofline curves of measured kernels, where there are any.
 
-The shipped curves (`data/kernel_curves.json`) are fitted by `stackwright.calibration.kernel_tables`; using them
+The shipped curves (`data/kernel_curves.json`) are fitted by `stackwright.calibration.kernels.tables`; using them
 needs no table. A constant without a curve of the same engine on the same chip family is left out: another engine's
 kernel is not evidence, and the caller keeps its flat prior.
 """

@@ -8,7 +8,7 @@ operating points (Rasmussen and Williams, Gaussian Processes for Machine Learnin
 with w = ln(users, input tokens, output tokens) and l = ln(chips, expert ranks, attention ranks, stages): half of what
 the record misses is common to the cell, half belongs to the load or the layout and is shared by points that are near.
 s is what the record misses without own points, a residual noise is added. Points are learnt in
-`calibration/fewshot.py`, which says what fixed the numbers; this room only reads them.
+`calibration/fit/fewshot.py`, which says what fixed the numbers; this room only reads them.
 """
 
 from __future__ import annotations

@@ -13,7 +13,7 @@ Approximation (percentiles are marked `unvalidated` until they are scored agains
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from statistics import NormalDist
 
 import numpy as np
@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from stackwright.serving.traffic import Traffic
 
 Array = NDArray[np.float64]
-_BISECTIONS = 40
+_NEWTON_STEPS = 14
 
 
 @dataclass(frozen=True)
@@ -42,6 +42,7 @@ class TtftDistribution:
     burst_s: Array
     traffic: Traffic
     burst_from_s: Array | float = 0.0
+    _quantiles: dict[float, Array] = field(default_factory=dict, repr=False, compare=False)
 
     @property
     def mean(self) -> Array:
@@ -50,30 +51,35 @@ class TtftDistribution:
 
     def quantile(self, p: float) -> Array:
         """The p-quantile over requests, 0 < p < 1."""
-        wait = self._wait_quantile(p)
-        mean_wait = self.mean - self.base
-        spread = self.prompt * (self.traffic.quantiles(p)[0] / self.traffic.input_mean - 1.0)
-        return self.mean + _combine(spread, wait - mean_wait)
+        if p not in self._quantiles:
+            mean_wait = self.mean - self.base
+            spread = self.prompt * (self.traffic.quantiles(p)[0] / self.traffic.input_mean - 1.0)
+            self._quantiles[p] = self.mean + _combine(spread, self._wait_quantile(p) - mean_wait)
+        return self._quantiles[p]
 
     def _wait_quantile(self, p: float) -> Array:
-        u = np.clip(self.wait_probability, 1e-9, 1.0)
-        scale = self.wait_mean / u / np.maximum(1.0 - self.burst_share, 1e-9)
-        steady = scale * np.log(np.maximum(u / (1.0 - p), 1.0))
-        if not np.any(self.burst_share > 0.0):
-            return steady
-        low = np.zeros_like(steady)
-        high = np.maximum(np.where(self.burst_share < 1.0, steady, 0.0), self.burst_s)
-        for _ in range(_BISECTIONS):
-            middle = 0.5 * (low + high)
-            below = self._wait_cdf(middle, u, scale) < p
-            low, high = np.where(below, middle, low), np.where(below, high, middle)
-        return high
+        """The p-quantile of the wait: F(t) = b (t - from) / (to - from) + (1 - b) (1 - u exp(-t / scale)) = p.
 
-    def _wait_cdf(self, t: Array, u: Array, scale: Array) -> Array:
-        steady = 1.0 - u * np.exp(-t / np.maximum(scale, 1e-12))
-        width = np.maximum(self.burst_s - self.burst_from_s, 1e-12)
-        burst = np.clip((t - self.burst_from_s) / width, 0.0, 1.0)
-        return self.burst_share * burst + (1.0 - self.burst_share) * steady
+        Closed form before and after the burst; inside F is concave, so that Newton's steps from the left stay left of
+        the root and reach it from there.
+        """
+        u, b = np.clip(self.wait_probability, 1e-9, 1.0), self.burst_share
+        scale = np.maximum(self.wait_mean / u / np.maximum(1.0 - b, 1e-9), 1e-12)
+        if not np.any(b > 0.0):
+            return scale * np.log(np.maximum(u / (1.0 - p), 1.0))
+        steady = np.maximum(1.0 - b, 1e-12)
+        start, end = self.burst_from_s, self.burst_s
+        later = np.maximum(1.0 - p / steady, 0.0)
+        before = np.where(later > 0.0, scale * np.log(np.maximum(u / np.maximum(later, 1e-300), 1.0)), np.inf)
+        after = scale * np.log(np.maximum(u * steady / (1.0 - p), 1.0))
+        slope = b / np.maximum(end - start, 1e-12)
+        inside = start + np.maximum(p - steady, 0.0) / np.maximum(slope, 1e-300)
+        for _ in range(_NEWTON_STEPS):
+            left = steady * u * np.exp(-inside / scale)
+            missing = p - slope * (inside - start) - steady + left
+            step = missing / np.maximum(slope + left / scale, 1e-300)
+            inside = np.minimum(np.maximum(inside + step, start), end)
+        return np.where(before <= start, before, np.where(after >= end, after, inside))
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from stackwright.calibration.kernel_curves import SHARPNESS, Work
+from stackwright.calibration.kernels.curves import SHARPNESS, Work
 from stackwright.catalog import Chip
 from stackwright.errors import InputError
 from stackwright.llm.precision import BYTES_PER_ELEMENT

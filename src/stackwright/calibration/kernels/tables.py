@@ -8,7 +8,7 @@ fitted; `performance.kernel_prior` uses the result, `performance/data/kernel_cur
 Units of the tables: `latency` is in milliseconds; `message_size` of collectives counts elements, not bytes; `step` of
 attention is the number of cached tokens.
 
-    python -m stackwright.calibration.kernel_tables --wheel-dir DIR --out FILE
+    python -m stackwright.calibration.kernels.tables --wheel-dir DIR --out FILE
 """
 
 from __future__ import annotations
@@ -27,8 +27,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from stackwright.calibration.kernel_curves import CurveFit, Work, fit_curve
-from stackwright.calibration.kernel_work import (
+from stackwright.calibration.kernels.curves import CurveFit, Work, fit_curve
+from stackwright.calibration.kernels.work import (
     Context,
     Reader,
     all_reduce_work,
@@ -207,7 +207,7 @@ def curves_json(curves: Sequence[KernelCurve]) -> str:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Fits the tables and writes the file; prints how many curves of each op there are and their error."""
-    parser = argparse.ArgumentParser(prog="stackwright.calibration.kernel_tables", description=__doc__.split("\n")[0])
+    parser = argparse.ArgumentParser(prog="stackwright.calibration.kernels.tables", description=__doc__.split("\n")[0])
     parser.add_argument("--wheel-dir", type=Path, help="folder that holds aiconfigurator_core or aisimulate_core")
     parser.add_argument("--out", type=Path, required=True, help="the JSON file to write")
     options = parser.parse_args(argv)

@@ -1,6 +1,6 @@
 """The data gate: which published measurements may teach or judge a prediction, and why the others may not.
 
-Every rule is physical or structural and looks at no prediction (gate_rules.py). A rule refuses a row, or leaves it in
+Every rule is physical or structural and looks at no prediction (rules.py). A rule refuses a row, or leaves it in
 with a doubt (it is then not `strict`: something that decides the result is not stated). Before the rules, what is
 certain is repaired, and of several reports of one run the soundest is kept.
 """
@@ -8,17 +8,15 @@ certain is repaired, and of several reports of one run the soundest is kept.
 from __future__ import annotations
 
 import math
-import sys
+import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from pathlib import Path
 
-from stackwright.calibration.gate_rules import DOUBTING, REFUSING, Facts, Rule
-from stackwright.calibration.groups import chip_of, data_hash, figure, network, row_hash, same_run
+from stackwright.calibration.gate.rules import DOUBTING, REFUSING, Facts, Rule
+from stackwright.calibration.rows.groups import chip_of, figure, network, same_run
 from stackwright.catalog import Catalog, load_catalog
-from stackwright.errors import InputError, StackwrightError
 from stackwright.measure import Measurement
 from stackwright.measure.table import NUMBERS
 
@@ -26,6 +24,7 @@ SAME_RUN_LN = 0.15
 ROUNDING_LN = 5e-4
 COLD_START_MARGIN = 2.0
 RATE_MARGIN = 0.05
+_ATTENTION_RANKS = re.compile(r"enable_attention_dp(?!\s*[:=]\s*false)", re.IGNORECASE)
 _RATES = ("output_tokens_per_s_per_chip", "total_tokens_per_s_per_chip")
 
 
@@ -152,7 +151,7 @@ def _repaired(row: Measurement, facts: Facts, repairs: Counter[str]) -> Measurem
 
 def _ranks_in_notes(row: Measurement, facts: Facts) -> bool:
     """Whether the notes say that the ranks of a mixture of experts are data-parallel while tp holds them."""
-    if "enable_attention_dp" not in row.text["notes"] or (row.number("tp") or 1.0) <= 1.0:
+    if not _ATTENTION_RANKS.search(row.text["notes"]) or (row.number("tp") or 1.0) <= 1.0:
         return False
     model = facts.model(row)
     plain = (row.number("attention_dp") or 1.0) == 1.0 and (row.number("ep") or 1.0) == 1.0
@@ -297,84 +296,3 @@ def _configuration(row: Measurement, facts: Facts) -> tuple[str, ...]:
     settings = (row.text["engine"], row.text["weight_precision"], row.text["mode"], row.text["length_dist"])
     sizes = tuple(figure(row, name) for name in ("isl", "osl", "concurrency", "n_chips"))
     return (*where, *settings, *sizes, str((row.number("attention_dp") or 1) > 1))
-
-
-@dataclass(frozen=True)
-class Count:
-    """How many rows of a table a rule refused, doubted or repaired."""
-
-    rule: str
-    effect: str
-    rows: int
-    meaning: str
-    source: str
-
-
-@dataclass(frozen=True)
-class GateReport:
-    """Counts of a table at the gate: rows read, kept and strict by mode, and every rule with its count."""
-
-    read: Mapping[str, int]
-    kept: Mapping[str, int]
-    strict: Mapping[str, int]
-    counts: tuple[Count, ...]
-    unchecked: int
-    data_hash: str
-
-    def text(self) -> str:
-        """The report as Markdown tables."""
-        lines = ["| rows | read | kept | strict |", "|---|---|---|---|"]
-        lines += [f"| {m} | {n} | {self.kept.get(m, 0)} | {self.strict.get(m, 0)} |" for m, n in self.read.items()]
-        lines += ["", "| rule | effect | rows | meaning | source |", "|---|---|---|---|---|"]
-        lines += [f"| {c.rule} | {c.effect} | {c.rows} | {c.meaning} | {c.source} |" for c in self.counts]
-        tail = f"Kept rows that physics could not judge (model or chip not covered): {self.unchecked}."
-        return "\n".join([*lines, "", tail, f"Hash of the kept rows: {self.data_hash}"])
-
-
-def gate_report(rows: Sequence[Measurement], catalog: Catalog | None = None) -> GateReport:
-    """Passes rows through the gate and counts."""
-    return report(rows, gate(rows, catalog))
-
-
-def report(rows: Sequence[Measurement], gated: Gated) -> GateReport:
-    """Counts of rows that have been through the gate."""
-    refused = Counter(r.rule for r in gated.refused)
-    doubted = Counter(d.split(":")[0] for d in gated.doubts if d)
-    counts = [Count(n, "repaired", gated.repairs.get(n, 0), text, "the row itself") for n, text in REPAIRS.items()]
-    counts += [Count(n, "refused", refused[n], *SET_RULES[n]) for n in SET_RULES]
-    counts += [Count(r.name, "refused", refused[r.name], r.meaning, r.source) for r in REFUSING]
-    counts += [Count(r.name, "not strict", doubted[r.name], r.meaning, r.source) for r in DOUBTING]
-    counts += [Count(n, "not strict", doubted[n], *SET_DOUBTS[n]) for n in SET_DOUBTS]
-    read, kept, strict = (_by_mode(part) for part in (rows, gated.kept, gated.strict_rows))
-    return GateReport(read, kept, strict, tuple(counts), gated.unchecked, data_hash(gated.kept))
-
-
-def _by_mode(rows: Sequence[Measurement]) -> dict[str, int]:
-    return dict(sorted(Counter(r.text["mode"] or "not stated" for r in rows).items()))
-
-
-def main(arguments: Sequence[str]) -> int:
-    """Prints the report of tables: `FILE` in the measurement table, or `KIND=FILE` of another importer."""
-    from stackwright.measure.importers import import_file
-
-    try:
-        if not arguments:
-            raise InputError("usage: python -m stackwright.calibration.gate [KIND=]FILE...")
-        rows = []
-        for argument in arguments:
-            kind, _, path = argument.rpartition("=")
-            rows += import_file(Path(path), kind or "table")
-    except StackwrightError as error:
-        print(error, file=sys.stderr)
-        return 2
-    print(gate_report(rows).text())
-    return 0
-
-
-__all__ = [
-    "COLD_START", "DOUBTING", "REFUSING", "REPAIRS", "SET_DOUBTS", "SET_RULES", "Count", "GateReport", "Gated",
-    "Refused", "Rule", "data_hash", "gate", "gate_report", "report", "row_hash",
-]  # fmt: skip
-
-if __name__ == "__main__":
-    raise SystemExit(main(sys.argv[1:]))

@@ -8,11 +8,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from stackwright.calibration.conformal import covered
-from stackwright.calibration.crossval import OutOfFold
-from stackwright.calibration.observations import METRICS
-from stackwright.calibration.points import Point
-from stackwright.calibration.score import Score, score_of
+from stackwright.calibration.fit.observations import METRICS
+from stackwright.calibration.judge.conformal import covered
+from stackwright.calibration.judge.crossval import OutOfFold
+from stackwright.calibration.judge.score import Score, score_of
+from stackwright.calibration.rows.points import Point
 
 Rows = NDArray[np.bool_]
 

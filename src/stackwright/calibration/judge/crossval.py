@@ -13,10 +13,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stackwright.calibration.calibrate import Fitted, calibration_of, contexts_of, fit_rows, predict_rows
-from stackwright.calibration.dataset import Dataset
-from stackwright.calibration.groups import How, folds
-from stackwright.calibration.observations import METRICS, Observations, observe
-from stackwright.calibration.score import measured
+from stackwright.calibration.fit.observations import METRICS, Observations, observe
+from stackwright.calibration.judge.score import measured
+from stackwright.calibration.rows.dataset import Dataset
+from stackwright.calibration.rows.groups import How, folds
 from stackwright.errors import InputError
 from stackwright.performance import Constants
 from stackwright.performance.calibration import Calibration, Context, Support

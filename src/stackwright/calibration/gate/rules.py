@@ -8,8 +8,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from stackwright.calibration.groups import POOLS, chip_of
-from stackwright.calibration.speculation import covered
+from stackwright.calibration.rows.groups import POOLS, chip_of
+from stackwright.calibration.rows.speculation import covered
 from stackwright.catalog import Catalog, Chip
 from stackwright.errors import InputError
 from stackwright.llm import Model, parse_config, weight_bytes, weight_bytes_per_parameter

@@ -16,8 +16,8 @@ import numpy as np
 import yaml
 from numpy.typing import NDArray
 
-from stackwright.calibration.groups import POOLS
-from stackwright.calibration.speculation import speculation_of
+from stackwright.calibration.rows.groups import POOLS
+from stackwright.calibration.rows.speculation import speculation_of
 from stackwright.catalog import Catalog, Engine
 from stackwright.errors import InputError
 from stackwright.llm import Model

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from stackwright.calibration.gate import SET_RULES, gate
-from stackwright.calibration.groups import How, data_hash, fold_groups, row_hash
-from stackwright.calibration.points import Point, Refusal, memory_problems, resolve_point, served
+from stackwright.calibration.gate.admit import SET_RULES, gate
+from stackwright.calibration.rows.groups import How, data_hash, fold_groups, row_hash
+from stackwright.calibration.rows.points import Point, Refusal, memory_problems, resolve_point, served
 from stackwright.catalog import Catalog
 from stackwright.errors import InputError
 from stackwright.llm import Model

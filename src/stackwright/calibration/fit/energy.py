@@ -17,13 +17,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stackwright.calibration.calibrate import Fitted, calibration_of, shifts_of
-from stackwright.calibration.crossval import OutOfFold
-from stackwright.calibration.dataset import Dataset
-from stackwright.calibration.fit import Problem, fit
-from stackwright.calibration.groups import operating_point
-from stackwright.calibration.levels import Level, groups
-from stackwright.calibration.points import Point, point_loads
-from stackwright.calibration.score import Score, measured, score_of
+from stackwright.calibration.fit.levels import Level, groups
+from stackwright.calibration.fit.solve import Problem, fit
+from stackwright.calibration.judge.crossval import OutOfFold
+from stackwright.calibration.judge.score import Score, measured, score_of
+from stackwright.calibration.rows.dataset import Dataset
+from stackwright.calibration.rows.groups import operating_point
+from stackwright.calibration.rows.points import Point, point_loads
 from stackwright.measure import Measurement
 from stackwright.performance import Candidates, Constants, candidates
 from stackwright.performance.calibration import Calibration, Factor, Shifts

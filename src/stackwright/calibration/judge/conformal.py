@@ -17,9 +17,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from stackwright.calibration.crossval import OutOfFold
-from stackwright.calibration.groups import How
-from stackwright.calibration.observations import METRICS
+from stackwright.calibration.fit.observations import METRICS
+from stackwright.calibration.judge.crossval import OutOfFold
+from stackwright.calibration.rows.groups import How
 from stackwright.performance.calibration import Factor, Support
 from stackwright.performance.pools import DISAGGREGATED
 

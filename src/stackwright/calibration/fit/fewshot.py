@@ -15,11 +15,18 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from stackwright.calibration.crossval import OutOfFold
-from stackwright.calibration.dataset import Dataset
-from stackwright.calibration.observations import METRICS
-from stackwright.calibration.points import Point, PointPrediction, Refusal, point_loads, predict_points, resolve_point
-from stackwright.calibration.score import measured, predicted_name
+from stackwright.calibration.fit.observations import METRICS
+from stackwright.calibration.judge.crossval import OutOfFold
+from stackwright.calibration.judge.score import measured, predicted_name
+from stackwright.calibration.rows.dataset import Dataset
+from stackwright.calibration.rows.points import (
+    Point,
+    PointPrediction,
+    Refusal,
+    point_loads,
+    predict_points,
+    resolve_point,
+)
 from stackwright.catalog import Catalog
 from stackwright.errors import InputError
 from stackwright.llm import Model

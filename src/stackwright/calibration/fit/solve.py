@@ -15,7 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from stackwright.calibration.normal import Arrow, Structure, normal_equations, structure
+from stackwright.calibration.fit.normal import Arrow, Structure, normal_equations, structure
 
 Array = NDArray[np.float64]
 Evaluate = Callable[[Array], Array]

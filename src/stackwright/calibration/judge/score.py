@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from stackwright.calibration.points import PointPrediction
+from stackwright.calibration.rows.points import PointPrediction
 from stackwright.measure import Measurement
 
 Array = NDArray[np.float64]

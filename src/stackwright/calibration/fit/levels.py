@@ -14,7 +14,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from stackwright.calibration.fit import Design
+from stackwright.calibration.fit.solve import Design
 from stackwright.performance.calibration import Context
 
 Array = NDArray[np.float64]

@@ -8,8 +8,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from stackwright.calibration.points import Point, at_maximum_load, point_loads, served
-from stackwright.calibration.score import measured
+from stackwright.calibration.judge.score import measured
+from stackwright.calibration.rows.points import Point, at_maximum_load, point_loads, served
 from stackwright.performance import Constants
 from stackwright.performance.constants import Theta
 from stackwright.performance.kernel_values import kernel_values
