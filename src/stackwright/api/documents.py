@@ -61,7 +61,7 @@ def predict_document(p: Prediction) -> Document:
         "engine": p.engine,
         "chip": p.chip,
         "layout": layout_document(p.layout),
-        **({"pools": pools_document(p.pools)} if p.pools else {}),
+        **({"pools": pools_document(p.pools, p.chip)} if p.pools else {}),
         "speculation": speculation_document(p),
         "workload": workload_document(p.workload),
         **{name: interval_document(v) for name, v in p.metrics.items()},
@@ -123,12 +123,13 @@ def slo_document(slo: SLO) -> Document:
     }
 
 
-def pools_document(pools: Pools) -> Document:
-    """Prefill and decode pool: workers and the layout of one, and the chips of both."""
+def pools_document(pools: Pools, chip: str) -> Document:
+    """Prefill and decode pool: workers, the chip and the layout of one, and the chips of both; `chip` decodes."""
+    first = pools.prefill_chip.id if pools.prefill_chip else chip
     return {
         "n_chips": pools.n_chips,
-        "prefill": {"workers": pools.prefill_workers, **layout_document(pools.prefill)},
-        "decode": {"workers": pools.decode_workers, **layout_document(pools.decode)},
+        "prefill": {"workers": pools.prefill_workers, "chip": first, **layout_document(pools.prefill)},
+        "decode": {"workers": pools.decode_workers, "chip": chip, **layout_document(pools.decode)},
         "description": str(pools),
     }
 
@@ -141,6 +142,7 @@ def layout_document(layout: Layout) -> Document:
         "pp": layout.pp,
         "ep": layout.ep,
         "attention_dp": layout.attention_dp,
+        "cp": layout.cp,
         "weight_precision": layout.weight_precision,
         "kv_precision": layout.kv_precision,
         "mode": "aggregated",

@@ -92,6 +92,13 @@ class Chip(Record):
     note: str = ""
 
 
+class Host(Sourced):
+    """Host side of a system: memory of all hosts in bytes, and the link of one chip to it, bytes/s in one direction."""
+
+    memory_bytes: float = Field(gt=0)
+    link_bytes_per_s: float = Field(gt=0)
+
+
 class System(Sourced):
     """Chips with their host, links and power. `power_w` is the whole system, hosts included.
 
@@ -110,6 +117,7 @@ class System(Sourced):
     price_basis: str = ""
     cooling: str = ""
     aliases: tuple[str, ...] = ()
+    host: Host | None = None
 
 
 class Support(Record):

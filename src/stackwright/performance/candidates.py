@@ -61,11 +61,14 @@ class Candidate:
 
     @property
     def spans_racks(self) -> bool:
-        """Whether a group spans several scale-up domains of a rack's size: its traffic then takes both kinds of link.
+        """Whether a group spans scale-up domains of a rack's size: its traffic then takes both kinds of link.
 
-        Groups over servers of up to 8 chips were measured, and fitted, with all of their traffic on the network.
+        Groups over servers of up to 8 chips were measured, and fitted, with all of their traffic on the network; with
+        context parallelism, which was not, they count as racks do.
         """
-        return self.layout.group > self.scale_up_domain >= SMALLEST_RACK
+        return self.layout.group > self.scale_up_domain and (
+            self.scale_up_domain >= SMALLEST_RACK or self.layout.cp > 1
+        )
 
     @property
     def beyond(self) -> tuple[str, ...]:
@@ -73,7 +76,7 @@ class Candidate:
         found = (
             ("pipeline parallelism", self.layout.pp > _MEASURED_PIPELINE),
             ("context parallelism", self.layout.cp > 1),
-            ("a group over several racks", self.spans_racks),
+            ("a group over several racks", self.spans_racks and self.layout.cp == 1),
             ("pools on different chips", self.mixed),
         )
         return tuple(words for words, so in found if so)

@@ -150,7 +150,7 @@ def _collectives(c: Candidates, shape: StepShape) -> tuple[Array, Array]:
     """
     rate = c.link_bytes_per_s * c.theta["link_efficiency"]
     latency_s = c.theta["collective_latency_s"] * c.latency_ratio
-    met, exchanges = _exchange(c)
+    met, exchanges = _exchange(c, shape.prefill)
     latency_a, byte_a = all_reduce_s(np.ones_like(rate), c.shard.tensor, latency_s, rate)
     latency_f, byte_f = all_reduce_s(met, c.shard.group, exchanges * latency_s, rate)
     hops, layers, hop_rate = c.pipeline - 1.0, c.model.layers, rate
@@ -177,8 +177,12 @@ def _context_exchange(c: Candidates, shape: StepShape) -> tuple[Array, Array]:
     partial outputs and their log-sum-exp, sent to the rank that combines them and gathered again, the volume of a ring
     all-reduce (Bhatia et al., Helix Parallelism, arXiv 2507.07120). Neither is overlapped with attention.
     """
-    rate, ranks = c.link_bytes_per_s * c.theta["link_efficiency"], np.asarray(c.shard.context)
-    latency_s = np.where(ranks > 1.0, c.theta["collective_latency_s"] * c.latency_ratio, 0.0)
+    ranks = np.asarray(c.shard.context)
+    leaves = c.shard.tensor * ranks > c.rack_chips
+    links = np.where(leaves, c.scale_out_bytes_per_s, c.link_bytes_per_s)
+    ratio = np.where(leaves, c.constants.value("scale_out_latency_ratio"), c.latency_ratio)
+    rate = links * c.theta["link_efficiency"]
+    latency_s = np.where(ranks > 1.0, c.theta["collective_latency_s"] * ratio, 0.0)
     started: Array = np.zeros_like(rate)
     passed: Array = np.zeros_like(rate)
     for a in c.model.attentions:
@@ -193,12 +197,15 @@ def _context_exchange(c: Candidates, shape: StepShape) -> tuple[Array, Array]:
     return started, passed
 
 
-def _exchange(c: Candidates) -> tuple[Array, Array]:
-    """Tokens that a rank's feed-forward meets per token of its own, and messages per exchange (1 or 2)."""
+def _exchange(c: Candidates, prefill: bool) -> tuple[Array, Array]:
+    """Tokens that a rank's feed-forward meets per token of its own, and messages per exchange (1 or 2).
+
+    Ranks that share the tokens of a prompt send them to experts as ranks with tokens of their own do.
+    """
     top_k = c.model.experts[0].top_k if c.model.experts else 1
     split = c.expert_ranks > 1.0
     share = np.where(split, 1.0 - (1.0 - 1.0 / c.expert_ranks) ** top_k, 1.0)
-    many = c.shard.data > 1.0
+    many = c.shard.data * c.shard.context > 1.0 if prefill else c.shard.data > 1.0
     return np.where(many, c.shard.data * share, 1.0), np.where(many, 2.0, 1.0)
 
 
