@@ -73,6 +73,8 @@ ROWS = (
     Row("AMD (p50): unseen chip", ("AMD",), "chip", {"tpot": (18, 14), "ttft": (40, 28)}),
     Row("TensorRT-LLM tables, dense: unseen model", ("TensorRT-LLM tables, dense",), "model", {"throughput": (9, 7)}),
     Row("TensorRT-LLM tables, MoE: unseen model", ("TensorRT-LLM tables, MoE",), "model", {"throughput": (18, 13)}),
+    Row("speculative, aggregated: random groups", ("speculative, aggregated",), "random", {}),
+    Row("speculative, aggregated: unseen pair", ("speculative, aggregated",), "pair", {}),
     Row("Gaudi: random groups", ("Gaudi",), "random", {}),
     Row("Trainium: random groups", ("Trainium",), "random", {}),
     Row("TPU: random groups", ("TPU",), "random", {}),
