@@ -17,9 +17,9 @@ import numpy as np
 from stackwright.catalog import Offer, Price
 from stackwright.deploy import LaunchCommand, ServingSettings, launch_command
 from stackwright.errors import UnsupportedError
-from stackwright.performance import Layout, Part
+from stackwright.performance import Layout, Part, Speculation
 from stackwright.performance.pools import Pools
-from stackwright.planner import Answer, Plan, Question
+from stackwright.planner import Answer, Plan, Question, Stack
 from stackwright.planner.space import Rejection
 from stackwright.serving.prediction import Interval, Prediction
 from stackwright.serving.tokens import longest_request
@@ -134,6 +134,17 @@ def pools_document(pools: Pools, chip: str) -> Document:
     }
 
 
+def stack_layout_document(stack: Stack) -> Document:
+    """Layout of one replica; of pools that of a decode worker, with the chips and the description of both."""
+    found = {**layout_document(stack.layout), "description": stack.description, "n_chips": stack.replica_chips}
+    return {**found, "mode": "disaggregated"} if stack.pools else found
+
+
+def draft_document(s: Speculation | None) -> Document | None:
+    """How tokens are drafted; None without speculative decoding."""
+    return None if s is None else {"method": s.method, "draft_tokens": s.draft_tokens}
+
+
 def layout_document(layout: Layout) -> Document:
     """Parallel sizes and precisions of one replica."""
     return {
@@ -214,7 +225,10 @@ def _plan(p: Plan, q: Question) -> Document:
             "chip": stack.chip.id,
             "chip_name": stack.chip.name,
             "vendor": stack.chip.vendor,
-            "layout": layout_document(stack.layout),
+            "layout": stack_layout_document(stack),
+            "way": stack.way,
+            "speculation": draft_document(stack.speculation),
+            **({"pools": pools_document(stack.pools, stack.chip.id)} if stack.pools else {}),
             "system": stack.system.id if stack.system else None,
             "offer": offer_document(stack.offer, stack.price, stack.region),
         },

@@ -74,7 +74,7 @@ def predict(
 
     Give `workload`, or `isl` and `osl` (tokens; spread by `length_dist`), and `rate` (requests/s) or `concurrency`
     (users), unless the workload has a load of its own. `tp` defaults to the chips that `pp`, `attention_dp`
-    and `cp` leave; the precision to the published one. `speculative` names a method of speculative decoding (mtp, eagle,
+    and `cp` leave; the precision to the published one. `speculative` names a method (mtp, eagle,
     ngram, draft-model), with `draft_tokens` per step and the `acceptance_length` that the engine reports.
     `own`: tables of own measurements (1 to 50 rows of the same engine, chip, network, weight precision and draft),
     which correct the prediction and narrow its intervals.

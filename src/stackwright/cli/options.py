@@ -154,6 +154,13 @@ def known_groupings() -> list[str]:
     return list(GROUPINGS)
 
 
+def known_ways() -> list[str]:
+    """Ways of serving."""
+    from stackwright.planner.question import WAYS
+
+    return list(WAYS)
+
+
 def known_regions() -> list[str]:
     """Regions that prices or electricity records name."""
     from stackwright.catalog import load_catalog

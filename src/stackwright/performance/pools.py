@@ -113,6 +113,34 @@ class Pooled:
         return self.decode.contexts
 
     @property
+    def entries(self) -> tuple[Candidate, ...]:
+        """The decode worker of each deployment."""
+        return self.decode.entries
+
+    @property
+    def model(self) -> Model:
+        """The model, the same for both pools."""
+        return self.decode.model
+
+    @property
+    def tdp_w(self) -> Array:
+        """Watts of the mean chip of both pools."""
+        first = self.prefill_workers * self.prefill.n_chips * self.prefill.tdp_w
+        watts: Array = (first + self.decode_workers * self.decode.n_chips * self.decode.tdp_w) / self.n_chips
+        return watts
+
+    def pools(self, row: int) -> Pools:
+        """The pools of one deployment."""
+        first, second = self.prefill.entries[row], self.decode.entries[row]
+        return Pools(
+            first.layout,
+            int(self.prefill_workers[row, 0]),
+            second.layout,
+            int(self.decode_workers[row, 0]),
+            first.chip if second.mixed else None,
+        )
+
+    @property
     def mixed(self) -> NDArray[np.bool_]:
         """Whether the pools of each deployment stand on different chips, shape (n, 1)."""
         pairs = zip(self.prefill.entries, self.decode.entries, strict=True)

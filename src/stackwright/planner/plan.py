@@ -32,6 +32,7 @@ from stackwright.planner.rank import ranked, with_ties
 from stackwright.planner.size import Context, Sized, size, unrented
 from stackwright.planner.space import Rejection, RejectionKind, Space, space
 from stackwright.planner.summary import plan_of
+from stackwright.planner.ways import keeps_promise, other_ways
 from stackwright.serving.prediction import fit_problem
 from stackwright.serving.tokens import longest_request
 
@@ -53,17 +54,20 @@ def plan(q: Question, catalog: Catalog, constants: Constants, today: Today | Non
     c = _fitting(found, candidates(model, found.entries, constants), q)
     grid = evaluate(c, q.workload, q.slo)
     chosen = choose(grid, q.slo)
-    _reject_hopeless(found, grid, chosen, q)
     context = Context(q, Marketplace(catalog, q.market), model, entry, grid, chosen)
+    others = other_ways(context, found.entries, constants)
+    _reject_hopeless(found, grid, chosen, q, elsewhere=any(keeps_promise(x) for x in others))
+    ways = [context, *others] if q.allowed.way("aggregated") else others
 
-    priced = size(context, deployments(q, context.marketplace, c.entries, chosen))
+    home = [(x, s) for x in ways for s in size(x, deployments(q, x.marketplace, x.grid.candidates, x.chosen))]
+    of_sized, priced = {id(s): x for x, s in home}, [s for _, s in home]
     order = ranked(_affordable(q, priced), q)
-    plans = with_ties([plan_of(context, s, rank) for rank, s in enumerate(order[: q.top], 1)], q)
+    plans = with_ties([plan_of(of_sized[id(s)], s, rank) for rank, s in enumerate(order[: q.top], 1)], q)
     others = _unpriced(context, priced)
     unpriced = [plan_of(context, s, rank) for rank, s in enumerate(others, 1)]
     if not plans and not unpriced:
         raise InputError(_nothing_to_offer(q, context))
-    points = grid.points + len(priced)
+    points = grid.points + sum(x.grid.points for x in others) + len(priced)
     running = _running_today(context, today, constants) if today else None
     return Answer(
         question=q,
@@ -108,8 +112,8 @@ def _layout_text(entry: Candidate) -> str:
     return f"{entry.layout.weight_precision} {entry.layout}"
 
 
-def _reject_hopeless(found: Space, grid: Grid, chosen: Chosen, q: Question) -> None:
-    """Count candidates that miss the promise at every load; raise with the nearest when all do."""
+def _reject_hopeless(found: Space, grid: Grid, chosen: Chosen, q: Question, elsewhere: bool = False) -> None:
+    """Count candidates that miss the promise at every load; raise with the nearest when all do, and `elsewhere` too."""
     worst = excess(grid.metrics, q.slo).min(axis=1)
     for missed in np.nonzero(worst > 1.0)[0]:
         entry = grid.candidates.entries[int(missed)]
@@ -118,7 +122,7 @@ def _reject_hopeless(found: Space, grid: Grid, chosen: Chosen, q: Question) -> N
         found.rejected.append(
             Rejection("misses the promise at every load", entry.chip.id, entry.engine.id, text, reason)
         )
-    if worst.min() <= 1.0:
+    if worst.min() <= 1.0 or elsewhere:
         return
     best = int(np.argmax(chosen.p_meets[:, 0])) if chosen.p_meets.max() > 0.01 else int(np.argmin(worst))
     entry = grid.candidates.entries[int(chosen.rows[best])]

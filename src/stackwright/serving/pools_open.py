@@ -51,7 +51,7 @@ def open_pools(d: Pooled, w: Workload | Traffic, running: Array) -> Service:
     t = traffic(w)
     q, theta, ranks = d.decode, d.theta, d.decode_workers * d.decode.shard.data
     n = np.maximum(running / ranks, 1e-9) + np.zeros_like(q.bandwidth)
-    rate, tpot, fitting, decode = _decoding(d, t, n)
+    rate, tpot, fitting, decode = decoding(d, t, n)
     prompts, pool = full_prefill_pool(d, t, np.zeros_like(n))
     step_s, busy, queue = prompt_wait_s(d, t, pool, rate)
 
@@ -121,10 +121,10 @@ def decoding_for_rate(d: Pooled, w: Workload | Traffic, rate: Array) -> Array:
     t = traffic(w)
     ranks = d.decode_workers * d.decode.shard.data
     shape = np.broadcast_shapes(d.decode.bandwidth.shape, np.shape(rate))
-    return load_for_rate(lambda running: _decoding(d, t, running / ranks)[0], rate, shape)
+    return load_for_rate(lambda running: decoding(d, t, running / ranks)[0], rate, shape)
 
 
-def _decoding(d: Pooled, t: Traffic, n: Array) -> tuple[Array, Array, Array, StepTime]:
+def decoding(d: Pooled, t: Traffic, n: Array) -> tuple[Array, Array, Array, StepTime]:
     """Requests/s of all decode workers with n sequences per attention rank, their TPOT, the slots and the step."""
     q = d.decode
     after_first = np.asarray(t.output_mean) - 1.0

@@ -27,7 +27,7 @@ from stackwright.performance import candidates as make_candidates
 from stackwright.performance.pools import Pooled, Pools, Served, pooled, pools_problem
 from stackwright.serving.closed_loop import Service, closed_loop
 from stackwright.serving.disaggregated import disaggregated
-from stackwright.serving.energy import replica_chip_power_w
+from stackwright.serving.energy import pool_chip_power_w, replica_chip_power_w
 from stackwright.serving.intervals import Uncertain, propagate
 from stackwright.serving.measured_error import Evidence, evidence, has_factors, measured_error
 from stackwright.serving.open_loop import open_loop, running_for_rate
@@ -124,14 +124,13 @@ def _own_load(c: Served, t: Traffic) -> Array:
     if w.rate_per_s is None:
         raise InputError("give a request rate or a concurrency: one operating point needs a load")
     rate = np.asarray(w.rate_per_s, dtype=float)
-    return decoding_for_rate(c, t, rate) if isinstance(c, Pooled) else running_for_rate(c, t, rate)
+    return load_for(c, t, rate)
 
 
 def service_metrics(c: Served, s: Service, w: Workload | Traffic, percentiles: Iterable[float]) -> dict[str, Array]:
     """Metrics by contract name, arrays of shape (candidates, loads); unstable loads have infinite latency.
 
-    Own measurements that the constants carry are taken into account, but not for disaggregated pools, whose power is
-    not known either.
+    Own measurements that the constants carry are taken into account, but not for disaggregated pools.
     """
     unstable = ~s.stable
     found: dict[str, Array] = {
@@ -149,12 +148,15 @@ def service_metrics(c: Served, s: Service, w: Workload | Traffic, percentiles: I
     found["requests_per_s"] = s.request_rate
     found["output_tokens_per_s_per_chip"] = output / c.n_chips
     found["total_tokens_per_s_per_chip"] = s.request_rate * (t.output_mean + t.input_mean) / c.n_chips
-    if isinstance(c, Pooled):
-        return found
-    watts = replica_chip_power_w(c, s)
+    watts = pool_chip_power_w(c, s) if isinstance(c, Pooled) else replica_chip_power_w(c, s)
     found["chip_watts"] = watts
     found["chip_joules_per_output_token"] = watts * c.n_chips / output
-    return corrected(found, c, t, s.phases.offered * c.shard.data)
+    return found if isinstance(c, Pooled) else corrected(found, c, t, s.phases.offered * c.shard.data)
+
+
+def load_for(c: Served, w: Workload | Traffic, rate: Array) -> Array:
+    """The load of `serve` in an open loop at which candidates pass `rate` requests/s each, shape (n, 1) or scalar."""
+    return decoding_for_rate(c, w, rate) if isinstance(c, Pooled) else running_for_rate(c, w, rate)
 
 
 def spread_of(c: Served, w: Workload | Traffic, load: Array, percentiles: Iterable[float]) -> Uncertain:
