@@ -20,6 +20,7 @@ from stackwright.errors import UnsupportedError
 from stackwright.performance import Layout, Part, Speculation
 from stackwright.performance.pools import Pools
 from stackwright.planner import Answer, Plan, Question, Stack
+from stackwright.planner.join import Beside
 from stackwright.planner.space import Rejection
 from stackwright.serving.prediction import Interval, Prediction
 from stackwright.serving.tokens import longest_request
@@ -134,6 +135,11 @@ def pools_document(pools: Pools, chip: str) -> Document:
     }
 
 
+def _beside_document(b: Beside) -> Document:
+    found = offer_document(b.offer, b.price, b.price.regions[0] if b.price.regions else "")
+    return {**(found or {}), "units": b.units}
+
+
 def stack_layout_document(stack: Stack) -> Document:
     """Layout of one replica; of pools that of a decode worker, with the chips and the description of both."""
     found = {**layout_document(stack.layout), "description": stack.description, "n_chips": stack.replica_chips}
@@ -231,6 +237,7 @@ def _plan(p: Plan, q: Question) -> Document:
             **({"pools": pools_document(stack.pools, stack.chip.id)} if stack.pools else {}),
             "system": stack.system.id if stack.system else None,
             "offer": offer_document(stack.offer, stack.price, stack.region),
+            **({"prefill_offer": _beside_document(stack.beside)} if stack.beside else {}),
         },
         "replicas": p.replicas,
         "units": p.units,

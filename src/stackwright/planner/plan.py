@@ -55,9 +55,9 @@ def plan(q: Question, catalog: Catalog, constants: Constants, today: Today | Non
     grid = evaluate(c, q.workload, q.slo)
     chosen = choose(grid, q.slo)
     context = Context(q, Marketplace(catalog, q.market), model, entry, grid, chosen)
-    others = other_ways(context, found.entries, constants)
-    _reject_hopeless(found, grid, chosen, q, elsewhere=any(keeps_promise(x) for x in others))
-    ways = [context, *others] if q.allowed.way("aggregated") else others
+    apart = other_ways(context, found.entries, constants)
+    _reject_hopeless(found, grid, chosen, q, elsewhere=any(keeps_promise(x) for x in apart))
+    ways = [context, *apart] if q.allowed.way("aggregated") else apart
 
     home = [(x, s) for x in ways for s in size(x, deployments(q, x.marketplace, x.grid.candidates, x.chosen))]
     of_sized, priced = {id(s): x for x, s in home}, [s for _, s in home]
@@ -67,7 +67,7 @@ def plan(q: Question, catalog: Catalog, constants: Constants, today: Today | Non
     unpriced = [plan_of(context, s, rank) for rank, s in enumerate(others, 1)]
     if not plans and not unpriced:
         raise InputError(_nothing_to_offer(q, context))
-    points = grid.points + sum(x.grid.points for x in others) + len(priced)
+    points = grid.points + sum(x.grid.points for x in apart) + len(priced)
     running = _running_today(context, today, constants) if today else None
     return Answer(
         question=q,
