@@ -10,14 +10,15 @@ import datetime as dt
 import math
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from stackwright.catalog import Offer, Price
-from stackwright.deploy import LaunchCommand, ServingSettings, launch_command
+from stackwright.deploy import LaunchCommand, PoolLaunch, ServingSettings, drafting, launch_command, pool_launch
 from stackwright.errors import UnsupportedError
-from stackwright.performance import Layout, Part, Speculation
+from stackwright.performance import Layout, Part, Speculation, load_constants
 from stackwright.performance.pools import Pools
 from stackwright.planner import Answer, Plan, Question, Stack
 from stackwright.planner.join import Beside
@@ -197,8 +198,8 @@ def rejected_by_reason(rejected: Sequence[Rejection]) -> list[tuple[str, int]]:
     return counts.most_common()
 
 
-def launch_of(plan: Plan, workload: Workload) -> LaunchCommand:
-    """The launch command of a plan, with every flag the prediction assumed."""
+def launch_of(plan: Plan, workload: Workload) -> LaunchCommand | PoolLaunch:
+    """The launch command of a plan, or those of its pools, with every flag the prediction assumed."""
     stack, scheduler = plan.stack, plan.stack.engine.scheduler
     settings = ServingSettings(
         max_num_seqs=plan.max_num_seqs,
@@ -208,9 +209,20 @@ def launch_of(plan: Plan, workload: Workload) -> LaunchCommand:
         prefix_caching=workload.prefix_hit_rate > 0.0,
     )
     node = stack.offer.chips if stack.offer else stack.chip.link.scale_up_domain
-    return launch_command(
-        stack.engine.id, stack.chip, stack.layout, stack.checkpoint, settings, node_chips=max(1, min(node, 8))
-    )
+    chips = max(1, min(node, 8))
+    if stack.pools:
+        budget = max(scheduler.max_batched_tokens, int(load_constants().value("pool_batched_tokens")))
+        return pool_launch(
+            stack.engine.id,
+            (stack.pools.prefill_chip or stack.chip, stack.chip),
+            stack.pools,
+            stack.checkpoint,
+            (replace(settings, max_num_batched_tokens=budget), settings),
+            node_chips=chips,
+            speculation=stack.speculation,
+        )
+    command = launch_command(stack.engine.id, stack.chip, stack.layout, stack.checkpoint, settings, node_chips=chips)
+    return drafting(stack.engine.id, command, stack.speculation) if stack.speculation else command
 
 
 def max_model_len(w: Workload) -> int:
@@ -283,8 +295,8 @@ def _launch(p: Plan, w: Workload) -> Document:
     return {
         "command": command.shell(),
         "engine_version": command.engine_version,
-        "env": dict(command.env),
-        "files": dict(command.files),
+        "env": {} if isinstance(command, PoolLaunch) else dict(command.env),
+        "files": {} if isinstance(command, PoolLaunch) else dict(command.files),
         "note": command.note,
     }
 

@@ -95,8 +95,8 @@ def units_range(q: Question, packing: Packing, requests_per_s: float, users: flo
 def packing_of(c: Served, row: int, offer: Offer) -> Packing | None:
     """How a replica, or a pair of pools, sits on the units of an offer; of pools on two chips, their decode workers.
 
-    Workers keep the rules of a replica. Pools that a scale-up domain of the chip would hold are predicted inside one;
-    beyond a unit they need a network between units.
+    Workers keep the rules of a replica, and so do both pools: a network that joins units joins them up to its limit.
+    Pools that a scale-up domain of the chip would hold are predicted inside one.
     """
     if not isinstance(c, Pooled):
         return packing_on(c.entries[row], offer)
@@ -105,23 +105,22 @@ def packing_of(c: Served, row: int, offer: Offer) -> Packing | None:
     chips = pools.decode_workers * pools.decode.n_chips if decode.mixed else pools.n_chips
     if any(packing_on(side, offer) is None for side in sides):
         return None
-    networked = offer.max_replica_chips > offer.chips
-    if chips > offer.chips and not networked:
+    if chips > max(offer.chips, offer.max_replica_chips):
         return None
     if not decode.mixed and chips > max(offer.scale_up_chips, 1) and chips <= decode.scale_up_domain:
         return None
     return Packing(chips, offer.chips)
 
 
-def _beside(marketplace: Marketplace, c: Pooled | Served, row: int, provider: str, replicas: int) -> Beside | None:
+def _beside(marketplace: Marketplace, c: Served, row: int, provider: str, replicas: int) -> Beside | None:
     """The cheapest units of the same provider that hold the prefill workers of pools on two chips, or None."""
     if not isinstance(c, Pooled):
         return None
     pools, first = c.pools(row), c.prefill.entries[row]
     chips = pools.prefill_workers * pools.prefill.n_chips
     for offer, price in marketplace.of(first.chip.id):
-        networked = offer.max_replica_chips > offer.chips or chips <= offer.chips
-        if offer.provider == provider and networked and packing_on(first, offer) is not None:
+        held = chips <= max(offer.chips, offer.max_replica_chips)
+        if offer.provider == provider and held and packing_on(first, offer) is not None:
             return Beside(offer, price, Packing(chips, offer.chips).units(replicas))
     return None
 

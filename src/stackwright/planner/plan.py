@@ -63,8 +63,8 @@ def plan(q: Question, catalog: Catalog, constants: Constants, today: Today | Non
     of_sized, priced = {id(s): x for x, s in home}, [s for _, s in home]
     order = ranked(_affordable(q, priced), q)
     plans = with_ties([plan_of(of_sized[id(s)], s, rank) for rank, s in enumerate(order[: q.top], 1)], q)
-    others = _unpriced(context, priced)
-    unpriced = [plan_of(context, s, rank) for rank, s in enumerate(others, 1)]
+    others = [(x, s) for x in ways[:1] for s in _unpriced(x, priced)]
+    unpriced = [plan_of(x, s, rank) for rank, (x, s) in enumerate(others, 1)]
     if not plans and not unpriced:
         raise InputError(_nothing_to_offer(q, context))
     points = grid.points + sum(x.grid.points for x in apart) + len(priced)
@@ -190,7 +190,7 @@ def _nothing_to_offer(q: Question, x: Context) -> str:
 
 def _unpriced(x: Context, priced: Sequence[Sized]) -> list[Sized]:
     """The best stack of every chip that no offer covers, by throughput per chip; without price."""
-    covered = {x.grid.candidates.entries[s.row].chip.id for s in priced}
+    covered = {s.candidate.chip.id for s in priced}
     best: dict[str, int] = {}
     per_chip = x.chosen.spread.value["output_tokens_per_s_per_chip"][:, 0]
     for i, row in enumerate(x.chosen.rows):

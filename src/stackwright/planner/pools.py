@@ -118,7 +118,10 @@ def _matched(x: Context, workers: _Workers, rows: Sequence[int]) -> list[tuple[C
 
 
 def _mixed(x: Context, workers: _Workers) -> list[tuple[Candidate, Pools]]:
-    """Prefill workers of another chip of the same maker, the cheapest per prompt, before each best decode worker."""
+    """Prefill workers of another chip of the same maker, the cheapest per prompt, before each best decode worker.
+
+    Both load the same weights: a cache of other ones belongs to another model.
+    """
     keys = _keys(workers.entries)
     found: list[tuple[Candidate, Pools]] = []
     best = {key: workers.best(workers.prefill, rows, 1, _LARGEST_PREFILL_WORKER) for key, rows in keys.items()}
@@ -129,7 +132,7 @@ def _mixed(x: Context, workers: _Workers) -> list[tuple[Candidate, Pools]]:
                 i
                 for other, firsts in best.items()
                 for i in firsts
-                if other[0] == key[0] and other[1] != key[1] and other[3] == key[3]
+                if (other[0], *other[2:]) == (key[0], *key[2:]) and other[1] != key[1]
                 if workers.entries[i].chip.vendor == here.chip.vendor
             ]
             for i in sorted(others, key=lambda i: _usd_per_prompt(x, workers, i))[:_PREFILL_WORKERS]:

@@ -65,11 +65,13 @@ def plan_of(x: Context, s: Sized, rank: int) -> Plan:
 
 
 def max_num_seqs(x: Context, s: Sized) -> int:
-    """Sequences the engine must admit per replica: the highest load that keeps the promise, with room to fluctuate.
+    """Sequences that a replica (of pools: a decode worker) must admit: the highest load that keeps the promise, with room.
 
     Three standard deviations of a Poisson number above it, a multiple of 8.
     """
     most = max(s.load, float(x.chosen.loads[_chosen_index(x, s), 0]))
+    if s.pools:
+        most /= s.pools.decode_workers
     wanted = most + 3.0 * math.sqrt(max(most, 1.0))
     return max(8, 8 * math.ceil(wanted / 8.0))
 
