@@ -45,16 +45,14 @@ def drafting(engine_id: str, command: LaunchCommand, s: Speculation) -> LaunchCo
     SGLang counts the steps of the draft and the tokens to verify, one more.
     """
     if s.method != "mtp":
-        raise UnsupportedError(
-            f"no launch command for speculative decoding by {s.method}: it needs a draft of your own"
-        )
+        raise UnsupportedError(f"no launch command for speculative decoding by {s.method}: it needs your own draft")
     if engine_id == "vllm":
-        config = json.dumps({"method": "mtp", "num_speculative_tokens": s.draft_tokens})
-        return replace(command, argv=(*command.argv, "--speculative-config", config))
+        text = json.dumps({"method": "mtp", "num_speculative_tokens": s.draft_tokens})
+        return replace(command, argv=(*command.argv, "--speculative-config", text))
     if engine_id == "sglang":
         steps, verified = str(s.draft_tokens), str(s.draft_tokens + 1)
-        more = ("--speculative-algorithm", "EAGLE", "--speculative-num-steps", steps)
-        more += ("--speculative-eagle-topk", "1", "--speculative-num-draft-tokens", verified)
+        more = ["--speculative-algorithm", "EAGLE", "--speculative-num-steps", steps]
+        more += ["--speculative-eagle-topk", "1", "--speculative-num-draft-tokens", verified]
         return replace(command, argv=(*command.argv, *more))
     if engine_id == "tensorrt-llm":
         config = {"decoding_type": "MTP", "num_nextn_predict_layers": s.draft_tokens}
@@ -78,17 +76,14 @@ def pool_launch(
     """
     if engine_id not in _TRANSFERS:
         raise UnsupportedError(f"no launch command for disaggregated pools of {engine_id} yet")
-    workers = []
-    for role, chip, layout, s in zip(
-        ("prefill", "decode"), chips, (pools.prefill, pools.decode), settings, strict=True
-    ):
-        at = replace(s, port=_WORKER_PORTS[role])
-        command = _worker(engine_id, chip, layout, hub_id, at, role, node_chips)
+    layouts, workers = (pools.prefill, pools.decode), []
+    for (role, port), chip, layout, s in zip(_WORKER_PORTS.items(), chips, layouts, settings, strict=True):
+        command = _worker(engine_id, chip, layout, hub_id, replace(s, port=port), role, node_chips)
         workers.append(drafting(engine_id, command, speculation) if speculation else command)
     note = (
-        f"{pools}: start {pools.prefill_workers} of the first command and {pools.decode_workers} of the second, each on "
-        "chips and a port of its own\nworkers listen on loopback: for several machines give --host an address of a "
-        "private network"
+        f"{pools}: start {pools.prefill_workers} of the first command and {pools.decode_workers} of the second, "
+        "each on chips and a port of its own\nworkers listen on loopback: for several machines give --host an address "
+        "of a private network"
     )
     return PoolLaunch(workers[0], workers[1], _router(engine_id, pools), f"{note}\n{_TRANSFERS[engine_id]}")
 
@@ -100,7 +95,7 @@ _TRANSFERS = {
         "repository, --prefiller-hosts, --decoder-hosts), or llm-d"
     ),
     "sglang": "the cache goes through NIXL (install nixl, and sglang-router for the router)",
-    "tensorrt-llm": "the cache goes through NIXL; the overlap scheduler is off in prefill workers, which do not have it",
+    "tensorrt-llm": "the cache goes through NIXL; the overlap scheduler is off in prefill workers, which lack it",
 }
 
 

@@ -8,7 +8,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from stackwright.llm import Model
 from stackwright.performance import Candidate, Constants
+from stackwright.performance.candidates import context_of
+from stackwright.performance.own_points import cell_of
 from stackwright.performance.pools import Pooled, Pools, pooled, pools_problem
 from stackwright.planner.evaluate import Grid, evaluate_at
 from stackwright.planner.size import Context
@@ -47,10 +50,12 @@ class _Workers:
 def pool_grid(x: Context, constants: Constants) -> list[Grid]:
     """Matched pools of every engine that documents them, evaluated; those with measured error apart from the others.
 
-    Nothing where answers have one token only.
+    Nothing where answers have one token only, nor where own measurements correct plain replicas: they say nothing of
+    pools, which would win for not being corrected.
     """
     q, t = x.question, traffic(x.question.workload)
-    entries = [e for e in x.grid.candidates.entries if e.engine.ways and e.engine.ways.disaggregated]
+    documented = [e for e in x.grid.candidates.entries if e.engine.ways and e.engine.ways.disaggregated]
+    entries = [e for e in documented if not own_points(x.model, e, constants)]
     if not entries or float(np.asarray(t.output_mean)) <= 1.0:
         return []
     workers = _workers(x, entries, t, constants)
@@ -64,6 +69,11 @@ def pool_grid(x: Context, constants: Constants) -> list[Grid]:
     known = np.array([has_factors(constants.calibration, (context,)) for context in d.contexts])
     parts = [d.take(np.nonzero(rows)[0]) for rows in (known, ~known) if rows.any()]
     return [evaluate_at(part, q.workload, q.slo, _LOADS) for part in parts]
+
+
+def own_points(model: Model, e: Candidate, constants: Constants) -> bool:
+    """Whether own measurements correct this plain replica."""
+    return bool(constants.own) and cell_of(context_of(model, e), None) in constants.own
 
 
 def _keys(entries: Sequence[Candidate]) -> Mapping[tuple[str, ...], list[int]]:

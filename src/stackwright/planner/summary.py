@@ -65,7 +65,7 @@ def plan_of(x: Context, s: Sized, rank: int) -> Plan:
 
 
 def max_num_seqs(x: Context, s: Sized) -> int:
-    """Sequences that a replica (of pools: a decode worker) must admit: the highest load that keeps the promise, with room.
+    """Sequences that a replica (of pools: a decode worker) must admit: the highest load within the promise, with room.
 
     Three standard deviations of a Poisson number above it, a multiple of 8.
     """

@@ -13,7 +13,7 @@ import numpy as np
 from stackwright.performance import Candidate, Candidates, Constants, candidates, layout_problem, memory_budget
 from stackwright.performance.recipes import recipes_for
 from stackwright.planner.evaluate import choose, evaluate, excess
-from stackwright.planner.pools import pool_grid
+from stackwright.planner.pools import own_points, pool_grid
 from stackwright.planner.question import Question
 from stackwright.planner.size import Context
 from stackwright.serving.prediction import fit_problem
@@ -38,7 +38,7 @@ def other_ways(x: Context, tried: Sequence[Candidate], constants: Constants) -> 
     if q.allowed.way("context-parallel") and q.workload.input.mean > LONG_PROMPT:
         entries += _context_parallel(x, tried)
     if q.allowed.way("speculative"):
-        entries += _speculative(x)
+        entries += _speculative(x, constants)
     found = []
     fitting = _fitting(x, entries, constants)
     if fitting is not None:
@@ -55,10 +55,12 @@ def keeps_promise(x: Context) -> bool:
     return bool((excess(x.grid.metrics, x.question.slo) <= 1.0).any())
 
 
-def _speculative(x: Context) -> list[Candidate]:
-    """Drafts by published recipe on the best plain layouts."""
+def _speculative(x: Context, constants: Constants) -> list[Candidate]:
+    """Drafts by published recipe on the best plain layouts, but those that own measurements without drafts correct."""
     found = []
     for e in best_layouts(x, _LAYOUTS_TO_VARY):
+        if own_points(x.model, e, constants):
+            continue
         found += [replace(e, speculation=s) for s in recipes_for(x.model, e.engine, e.chip, e.layout.attention_dp > 1)]
     return found
 

@@ -105,7 +105,11 @@ def full_prefill_pool(d: Pooled, t: Traffic, zero: Array) -> tuple[Phases, Prefi
 
 
 def prompt_wait_s(d: Pooled, t: Traffic, pool: PrefillPool, rate: Array) -> tuple[Array, Array, Array]:
-    """Of prompts that arrive at `rate`/s: seconds of their step, probability that all workers are busy, mean wait."""
+    """Of prompts that arrive at `rate`/s: seconds of their step, probability that all workers are busy, mean wait.
+
+    A prompt that waits shares its step with those that come during the one before: of a Poisson number, itself not
+    counted (a prompt more often sees a large batch than a small one).
+    """
     many = np.sqrt(2.0 * (pool.workers + 1.0)) - 1.0
     rho = np.minimum(rate / pool.capacity, _SATURATED)
     formed = pool.forming(rho * pool.capacity)
@@ -113,7 +117,8 @@ def prompt_wait_s(d: Pooled, t: Traffic, pool: PrefillPool, rate: Array) -> tupl
     busy = np.clip(rho * pool.capacity / pool.workers * step_s * pool.share / formed, 0.0, 1.0) ** many
     weight = d.theta["queue_weight"] * 0.5 * (np.asarray(t.arrival_cv) ** 2 + np.asarray(t.input_cv) ** 2)
     wait: Array = weight * (busy * step_s * pool.share + rho ** (many + 1.0) / (pool.capacity * (1.0 - rho)))
-    return step_s, busy, wait
+    seen = 1.0 + busy * rho * pool.capacity / pool.workers * pool.share * step_s
+    return pool.step_s(np.clip(seen, 1.0, pool.batch)), busy, wait
 
 
 def decoding_for_rate(d: Pooled, w: Workload | Traffic, rate: Array) -> Array:
