@@ -35,3 +35,7 @@ class UnsupportedError(InputError):
 
 class CatalogError(StackwrightError):
     """A catalogue record is broken: names the file and the field."""
+
+
+class SourceError(StackwrightError):
+    """A public price list cannot be read: says which, why, and what to do."""

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from stackwright.catalog import Catalog, Price, load_catalog
-from stackwright.catalog.store import _shipped, prices_in_force
+from stackwright.catalog.store import prices_in_force, shipped_catalog
 from stackwright.errors import CatalogError, InputError, UnknownIdError
 
 SCOPE = (
@@ -236,7 +236,7 @@ def test_prices_know_their_age():
 
 
 def test_loading_is_quick(catalog: Catalog):
-    _shipped.cache_clear()
+    shipped_catalog.cache_clear()
     start = time.process_time()
     load_catalog()
     assert time.process_time() - start < 0.2  # about 0.01 s; generous for a busy machine

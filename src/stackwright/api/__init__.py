@@ -3,6 +3,7 @@
 from stackwright.api.calibration import calibrate
 from stackwright.api.documents import launch_of, plan_document, predict_document
 from stackwright.api.explanation import explain_document
+from stackwright.api.freshness import refresh
 from stackwright.api.plans import plan
 from stackwright.api.questions import catalog_with, constants_from, explain, predict
 from stackwright.api.tables import predict_table
@@ -22,5 +23,6 @@ __all__ = [
     "predict",
     "predict_document",
     "predict_table",
+    "refresh",
     "validate",
 ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from typing import Any
 
 from stackwright.catalog.api_prices import api_prices_of
@@ -13,6 +14,7 @@ def api_offers(model: str, w: Workload) -> list[dict[str, Any]]:
 
     `usd_per_mtok_output` charges input and output tokens of a mean request to its output tokens, the definition that
     self-hosted plans use; cached input is priced at the cache-read rate where the list has one.
+    `date` is the day the price is asked for, `list_read` the day the list was fetched (None: the installed package's).
     """
     found = []
     for price in api_prices_of(model):
@@ -29,6 +31,8 @@ def api_offers(model: str, w: Workload) -> list[dict[str, Any]]:
                 "usd_per_mtok_output": per_request / w.output.mean,
                 "date": price.date.isoformat(),
                 "source": price.source,
+                "list_read": price.read.isoformat() if price.read else None,
+                "list_age_days": price.age_days(dt.date.today()),
             }
         )
     return sorted(found, key=lambda r: float(r["usd_per_mtok_output"]))

@@ -1,6 +1,7 @@
 """The catalogue: chips, systems, engines, models, offers and electricity, each figure with its source."""
 
 from stackwright.catalog.records import (
+    STALE_PRICE_DAYS,
     Checkpoint,
     Chip,
     Compute,
@@ -23,6 +24,7 @@ from stackwright.catalog.records import (
 from stackwright.catalog.store import Catalog, load_catalog
 
 __all__ = [
+    "STALE_PRICE_DAYS",
     "Catalog",
     "Checkpoint",
     "Chip",

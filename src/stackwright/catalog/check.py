@@ -14,13 +14,12 @@ from dataclasses import dataclass
 from statistics import median
 from typing import Any, Literal
 
-from stackwright.catalog.records import Chip, Engine, Grid, ModelEntry, Offer, Price, Sourced, System
+from stackwright.catalog.records import STALE_PRICE_DAYS, Chip, Engine, Grid, ModelEntry, Offer, Price, Sourced, System
 from stackwright.catalog.store import Catalog, prices_in_force
 from stackwright.units import GIB, GIGA
 
 Level = Literal["error", "warning"]
 
-STALE_PRICE_DAYS = 90
 PRICE_BAND = 4.0  # a price per chip-hour beyond this factor of the chip's median deserves a second look
 SENTINEL_USD = frozenset({0.0, 700.0, 999.0, 999.99, 9999.0})
 NO_FP8_FAMILIES = frozenset({"volta", "turing", "ampere"})
@@ -65,11 +64,16 @@ def check_catalog(catalog: Catalog, today: dt.date | None = None) -> list[Findin
         parts = [("", model), *((f"checkpoints.{c.hub_id}", c) for c in model.checkpoints)]
         findings += [*_provenance(model.id, parts), *_model(model)]
     for offer in catalog.offers.values():
-        findings += [*_offer(offer, catalog, day), *_prices(offer, day)]
+        findings += check_offer(offer, catalog, day)
     for grid in catalog.grids.values():
         findings += [*_provenance(grid.id, [("", grid)]), *_grid(grid)]
     findings += [*_price_bands(catalog), *_duplicate_names(catalog)]
     return sorted(findings, key=lambda f: (f.level, f.record, f.field))
+
+
+def check_offer(offer: Offer, catalog: Catalog, day: dt.date) -> list[Finding]:
+    """The findings of one offer and its prices."""
+    return [*_offer(offer, catalog, day), *_prices(offer, day)]
 
 
 def _groups(chip: Chip) -> list[tuple[str, Sourced]]:

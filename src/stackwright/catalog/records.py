@@ -18,6 +18,8 @@ Contract = Literal[
     "savings_plan_1y", "savings_plan_3y", "monthly",
 ]  # fmt: skip
 
+STALE_PRICE_DAYS = 90  # a price read longer ago is marked with its age wherever it is shown
+
 
 class Record(BaseModel):
     """Base: immutable, and an unknown field is an error (a typing slip must not pass as a default)."""
@@ -219,6 +221,11 @@ class Price(Sourced):
     def age_days(self, on: dt.date) -> int | None:
         """Days from the reading of the price to `on`; None for an undated one."""
         return None if self.date is None else (on - self.date).days
+
+    def stale(self, on: dt.date) -> bool:
+        """Whether the price was read more than `STALE_PRICE_DAYS` before `on`."""
+        age = self.age_days(on)
+        return age is not None and age > STALE_PRICE_DAYS
 
 
 class Offer(Record):

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
-from functools import cache, cached_property
+from dataclasses import dataclass, field, replace
+from functools import cache, cached_property, lru_cache
 from pathlib import Path
 from typing import Any, Protocol, TypeVar, cast, get_args
 
 from stackwright.catalog.records import Chip, Contract, Engine, Grid, ModelEntry, Offer, Price, Record, System
 from stackwright.catalog.yaml_files import parse, read_directory
-from stackwright.errors import InputError, UnknownIdError
+from stackwright.errors import CatalogError, InputError, UnknownIdError
 
 STRENGTH = {"measured": 4, "datasheet": 3, "announced": 2, "press": 1}
 UNSPECIFIED = "unspecified"
@@ -208,11 +208,15 @@ def build(records: Mapping[str, Iterable[Record]]) -> Catalog:
 
 
 def load_catalog(directory: Path | None = None) -> Catalog:
-    """The shipped catalogue; `directory` (same layout) adds records or replaces them by id.
+    """The shipped catalogue with refreshed prices, if any; `directory` adds records or replaces them by id.
 
-    A new chip is one file `directory/chips/<id>.yaml` and no code. Raises `CatalogError` with file and field.
+    A new chip is one file `directory/chips/<id>.yaml` and no code. Refreshed prices lie in the user's data directory
+    (`refresh.user`) and stand beside the shipped ones. Raises `CatalogError` with file and field.
     """
-    shipped = _shipped()
+    from stackwright.catalog.refresh import user
+
+    in_use = user.directory_in_use()
+    shipped = shipped_catalog() if in_use is None else _refreshed(in_use, user.stamp(in_use))
     if directory is None:
         return shipped
     added = {
@@ -230,8 +234,22 @@ def load_catalog(directory: Path | None = None) -> Catalog:
     return build(both)
 
 
+@lru_cache(maxsize=4)
+def _refreshed(directory: Path, stamp: object) -> Catalog:
+    """The shipped catalogue with the prices of a user's directory as it is at `stamp`."""
+    from stackwright.catalog.refresh import user
+
+    shipped = shipped_catalog()
+    offers = user.joined(dict(shipped.offers), user.read_refreshed(directory))
+    for offer in offers:
+        if offer.chip not in shipped.chips:
+            raise CatalogError(f"{directory}: {offer.id}: unknown chip {offer.chip!r}; run `catalog refresh` again")
+    return replace(shipped, offers={offer.id: offer for offer in offers}, _names={})
+
+
 @cache
-def _shipped() -> Catalog:
+def shipped_catalog() -> Catalog:
+    """The catalogue of the package alone."""
     from stackwright.catalog.index import read_shipped
 
     return build({kind: [parse(kind, raw, f"catalog {kind}") for raw in raws] for kind, raws in read_shipped().items()})

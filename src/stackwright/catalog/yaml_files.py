@@ -70,11 +70,12 @@ def read_directory(directory: Path) -> dict[str, list[Raw]]:
     found: dict[str, list[Raw]] = {kind: [] for kind in KINDS}
     for file in list_files(directory):
         kind = file.parent.name
-        found[kind].extend(_records_of(file, kind))
+        found[kind].extend(read_file(file, kind))
     return found
 
 
-def _records_of(file: Path, kind: str) -> list[Raw]:
+def read_file(file: Path, kind: str) -> list[Raw]:
+    """Plain records of one file of a kind. Raises `CatalogError` with the file name."""
     content = read_yaml(file)
     if not isinstance(content, dict):
         raise CatalogError(f"{file}: expected one mapping of fields")

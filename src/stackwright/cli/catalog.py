@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 import dataclasses
+import datetime as dt
 from pathlib import Path
 from typing import Any
 
 import click
 
-from stackwright.cli.options import Name, catalog_option, json_option
-from stackwright.cli.output import console, emit_json, number, table
+from stackwright.cli.options import Name, Names, catalog_option, json_option
+from stackwright.cli.output import console, emit_json, number, remark, table, transfer
 
 KINDS = ("chips", "systems", "engines", "models", "offers", "grids")
 
 
 @click.group(
     "catalog",
-    short_help="List, show and check chips, systems, engines, models and offers.",
+    short_help="List, show, check and refresh chips, systems, engines, models and offers.",
     invoke_without_command=True,
 )
 @click.pass_context
@@ -31,6 +32,12 @@ def _ids() -> list[str]:
 
     facts = load_catalog()
     return [i for kind in KINDS for i in getattr(facts, kind)]
+
+
+def _sources() -> list[str]:
+    from stackwright.catalog.refresh.run import SOURCES
+
+    return [*SOURCES, "all"]
 
 
 @command.command("list")
@@ -53,7 +60,10 @@ def list_records(kind: str | None, catalog_dir: Path | None, as_json: bool) -> N
     if as_json:
         emit_json([r.model_dump(mode="json") for r in records.values()])
         return
-    console().print(_TABLES[kind](records.values()))
+    out = console()
+    out.print(_TABLES[kind](records.values()))
+    if kind == "offers" and (text := _stale(records.values())):
+        remark(out, text)
 
 
 @command.command("show")
@@ -110,6 +120,74 @@ def check(ctx: click.Context, catalog_dir: Path | None, as_json: bool) -> None:
     ctx.exit(2 if any(f.level == "error" for f in findings) else 0)
 
 
+@command.command("refresh")
+@click.argument("sources", nargs=-1, type=Name(_sources), metavar="[azure|aws|gcp|genai|gpuhunt|all]...")
+@click.option(
+    "--data-dir",
+    type=click.Path(file_okay=False, path_type=Path),
+    metavar="DIR",
+    help="Where prices are kept (default: STACKWRIGHT_CATALOG_DIR, else ~/.local/share/stackwright/catalog).",
+)
+@click.option(
+    "--regions", type=Names(), help="Only these regions (aws: default us-east-1; a region is hundreds of MB)."
+)
+@click.option("--dry-run", is_flag=True, help="Read and check, write nothing.")
+@click.option("--offline", is_flag=True, help="Tell what is held and how old it is; no network.")
+@json_option
+@click.pass_context
+def refresh(
+    ctx: click.Context,
+    sources: tuple[str, ...],
+    data_dir: Path | None,
+    regions: tuple[str, ...] | None,
+    dry_run: bool,
+    offline: bool,
+    as_json: bool,
+) -> None:
+    """Read public price lists now and keep them in the user's data directory; no other command fetches prices.
+
+    Sources: azure, aws, gcp (needs GOOGLE_API_KEY), genai (token prices), gpuhunt (needs the extra), all.
+    Exit status 2 when a source failed; its earlier prices stay.
+    """
+    from stackwright.api import refresh as refreshed
+
+    with transfer(quiet=as_json) as progress:
+        document = refreshed(
+            sources, data_dir=data_dir, regions=regions, dry_run=dry_run, offline=offline, progress=progress
+        )
+    if as_json:
+        emit_json(document)
+    else:
+        _refreshed(document)
+    ctx.exit(2 if any(s["status"] in ("failed", "broken") for s in document["sources"]) else 0)
+
+
+def _refreshed(document: Any) -> None:
+    """What was read, what was left out and why; failures go to standard error, one line each."""
+    for s in document["sources"]:
+        if s["status"] in ("failed", "broken"):
+            click.echo(f"error: {s['source']}: {s['message']}", err=True)
+            continue
+        if s["status"] == "passed over":
+            click.echo(f"{s['source']}: passed over: {s['message']}")
+            continue
+        age = f", {s['age_days']} days old" if "age_days" in s else ""
+        late = f" ({s['message']})" if s["message"] else ""
+        what = f"{s['rows_kept']} prices of {s['offers']} offers" if "offers" in s else f"{s['rows_kept']} models"
+        click.echo(f"{s['source']}: {what}, read {s['retrieved']}{age}{late}")
+        for reason, n in s["left_out"].items():
+            first = next((f", such as {r['what']}" for r in s.get("rows_left_out", ()) if r["kind"] == reason), "")
+            click.echo(f"  left out: {n} x {reason}{first}")
+        for text in s.get("warnings", ()):
+            click.echo(f"  look at: {text}")
+    if not document["sources"]:
+        click.echo("nothing is held; run `stackwright catalog refresh azure genai`")
+    if any(s["status"] in ("refreshed", "held") for s in document["sources"]):
+        click.echo(document["directory"])
+    elif document.get("dry_run"):
+        click.echo("nothing was written (dry run)")
+
+
 def _chips(records: Any) -> Any:
     right = ("BF16 TFLOP/s", "FP8", "FP4", "memory GB", "TB/s", "link GB/s", "domain", "TDP W")
     made = table("Chips (dense rates; link one way per chip)", "id", "vendor", "family", *right, "status", right=right,
@@ -162,10 +240,11 @@ def _models(records: Any) -> Any:
 
 def _offers(records: Any) -> Any:
     right = ("chips", "USD/chip-hour")
-    columns = ("id", "chip", "chips", "contract", "USD/chip-hour", "regions", "read on", "confidence")
+    columns = ("id", "chip", "chips", "contract", "USD/chip-hour", "regions", "read on", "age", "confidence")
     made = table(
         "Offers (newest price of each contract)", *columns, right=right, may_go=("confidence", "regions", "read on")
     )
+    today = dt.date.today()
     from stackwright.catalog.store import prices_in_force
 
     for o in records:
@@ -178,9 +257,27 @@ def _offers(records: Any) -> Any:
                 number(p.usd_per_hour / o.chips),
                 ", ".join(p.regions)[:40],
                 str(p.date or "-"),
+                _age(p, today),
                 p.confidence,
             )
     return made
+
+
+def _age(price: Any, today: dt.date) -> str:
+    """Days since a price was read; a star marks a stale one."""
+    days = price.age_days(today)
+    return "undated" if days is None else f"{days} d{' *' if price.stale(today) else ''}"
+
+
+def _stale(records: Any) -> str:
+    """How many prices in force are stale, and what to do; nothing where none is."""
+    from stackwright.catalog import STALE_PRICE_DAYS
+    from stackwright.catalog.store import prices_in_force
+
+    prices = [p for o in records for p in prices_in_force(o.prices)]
+    old = sum(p.stale(dt.date.today()) for p in prices)
+    more = "`stackwright catalog refresh` reads what the vendors publish"
+    return f"* {old} of {len(prices)} prices were read more than {STALE_PRICE_DAYS} days ago; {more}" if old else ""
 
 
 def _grids(records: Any) -> Any:

@@ -20,7 +20,7 @@ _COMMANDS = {
     "explain": ("stackwright.cli.explain", "Show where the time of an operating point goes."),
     "validate": ("stackwright.cli.validate", "Score predictions against measured operating points."),
     "calibrate": ("stackwright.cli.calibrate", "Fit the constants to measured operating points."),
-    "catalog": ("stackwright.cli.catalog", "List, show and check chips, systems, engines, models and offers."),
+    "catalog": ("stackwright.cli.catalog", "List, show, check and refresh chips, systems, engines, models and offers."),
     "workload": ("stackwright.cli.workload", "List and show traffic profiles and traces."),
     "completion": ("stackwright.cli.completion", "Print the tab-completion script of a shell."),
 }

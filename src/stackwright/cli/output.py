@@ -47,6 +47,16 @@ def working(what: str, quiet: bool = False) -> Iterator[None]:
         yield
 
 
+@contextmanager
+def transfer(quiet: bool = False) -> Iterator[Callable[[str, int], None] | None]:
+    """Counts the bytes that arrive from each source on standard error; None when it is not a terminal."""
+    if quiet or not sys.stderr.isatty():
+        yield None
+        return
+    with Console(stderr=True).status("asking") as status:
+        yield lambda source, n: status.update(f"{source}: {n / 1e6:.1f} MB")
+
+
 def fold_counter(quiet: bool = False) -> Callable[[str, int, int], None] | None:
     """Counts the folds of a cross-validation on standard error; None when it is not a terminal."""
     if quiet or not sys.stderr.isatty():

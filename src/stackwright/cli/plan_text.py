@@ -125,13 +125,21 @@ def _age(offer: dict[str, Any]) -> str:
 
 def _api(rows: list[dict[str, Any]]) -> Sheet:
     right = ("USD/Mtok in", "USD/Mtok out", "USD/Mtok out, all cost")
-    made = table(
-        "The same model by API", "provider", "model", *right, "price date", right=right, may_go=("price date",)
-    )
+    made = table("The same model by API", "provider", "model", *right, "list read", right=right, may_go=("list read",))
     for r in rows:
         made.add_row(r["provider"], r["model"], number(r["usd_per_mtok_input"]), number(r["usd_per_mtok_output_list"]),
-                     number(r["usd_per_mtok_output"]), r["date"] or "-")  # fmt: skip
+                     number(r["usd_per_mtok_output"]), _list_read(r))  # fmt: skip
     return made
+
+
+def _list_read(row: dict[str, Any]) -> str:
+    """When the list of token prices was fetched and how long ago; a star marks a stale one."""
+    from stackwright.catalog import STALE_PRICE_DAYS
+
+    days = row.get("list_age_days")
+    if days is None:
+        return "with the package"
+    return f"{row['list_read']}, {days} d{' *' if days > STALE_PRICE_DAYS else ''}"
 
 
 def _remarks(out: Console, document: dict[str, Any], show_launch: bool) -> None:

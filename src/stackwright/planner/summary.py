@@ -17,8 +17,6 @@ from stackwright.planner.size import Context, Sized
 from stackwright.serving.intervals import Z
 from stackwright.serving.prediction import Interval, serve
 
-STALE_DAYS = 90
-
 
 def plan_of(x: Context, s: Sized, rank: int) -> Plan:
     """The plan of one sized deployment."""
@@ -207,9 +205,9 @@ def _notes(s: Sized, stack: Stack, doubt: str, closed: bool) -> tuple[str, ...]:
     if stack.chip.status not in ("shipping", "legacy"):
         notes.append(f"{stack.chip.id} is {stack.chip.status}: extrapolated")
     if stack.price is not None:
-        age = stack.price.age_days(dt.date.today())
-        if age is not None and age > STALE_DAYS:
-            notes.append(f"price is {age} days old")
+        today = dt.date.today()
+        if stack.price.stale(today):
+            notes.append(f"price is {stack.price.age_days(today)} days old")
         if stack.price.confidence in ("press", "assumption"):
             notes.append(f"price is weakly sourced ({stack.price.confidence})")
         notes += [f"offer: {n}" for n in (stack.offer.note if stack.offer else "", stack.price.note) if n]

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from stackwright.catalog import STALE_PRICE_DAYS
 from stackwright.planner.evaluate import CONFIDENT
-from stackwright.planner.summary import STALE_DAYS
 from stackwright.web import names
 from stackwright.web.charts import latencies
 from stackwright.web.markup import Html, join, tag
@@ -161,7 +161,7 @@ def _caution(p: Document) -> Html | None:
     offer = p["stack"].get("offer") or {}
     age = finite(offer.get("price_age_days"))
     words = []
-    if age is not None and age > STALE_DAYS:
+    if age is not None and age > STALE_PRICE_DAYS:
         words.append(f"the price was read {age:.0f} days ago")
     if offer.get("price_confidence") in ("press", "assumption"):
         words.append(f"the price is weakly sourced ({offer['price_confidence']})")

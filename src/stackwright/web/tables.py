@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from stackwright.planner.summary import STALE_DAYS
+from stackwright.catalog import STALE_PRICE_DAYS
 from stackwright.web import names
 from stackwright.web.charts import cost_scale, interval_marks, track
 from stackwright.web.marks import slots, swatch
@@ -248,7 +248,7 @@ def _price(p: Document) -> Html:
         return join(ABSENT)
     age = finite(offer.get("price_age_days"))
     read = names.date_name(offer["price_date"]) if offer.get("price_date") else "undated"
-    old = age is not None and age > STALE_DAYS
+    old = age is not None and age > STALE_PRICE_DAYS
     days = tag("span", f"{age:.0f} days", class_="stale" if old else None) if age is not None else None
     weak = offer.get("price_confidence") in ("press", "assumption")
     confidence = tag("span", offer.get("price_confidence"), class_="stale" if weak else None)
