@@ -30,7 +30,7 @@ _ROOM = 0.8  # share of the limits at which workers are matched, so that interva
 _LARGEST_PREFILL_WORKER = 16
 _BUSY = np.array([[0.2, 0.35, 0.5, 0.65, 0.8, 0.9]])
 _PER_RANK = np.geomspace(1.0, 1024.0, 16)[None, :]
-_LOADS = np.round(np.geomspace(1.0, 32768.0, 31))[None, :]
+_LOADS = 2.0 ** np.arange(16.0)[None, :]
 
 
 @dataclass(frozen=True)
@@ -165,13 +165,22 @@ def _in_numbers(x: Context, workers: _Workers, i: int, j: int) -> list[tuple[Can
     rates = float(workers.prefill[i]), float(workers.decode[j])
     chips = first.layout.n_chips, second.layout.n_chips
     numbers: list[Matched | None] = [best_ratio(*rates, chips, _budget(x))]
-    if x.question.workload.rate_per_s is not None:
-        whole = matched_to_rate(*rates, x.question.workload.rate_per_s)
+    wanted = _wanted(x)
+    if wanted is not None:
+        whole = matched_to_rate(*rates, wanted)
         if whole.prefill_workers * chips[0] + whole.decode_workers * chips[1] <= _budget(x):
             numbers.append(whole)
     other = None if first.chip.id == second.chip.id else first.chip
     pairs = {(m.prefill_workers, m.decode_workers) for m in numbers if m is not None}
     return [(second, Pools(first.layout, a, second.layout, b, other)) for a, b in sorted(pairs)]
+
+
+def _wanted(x: Context) -> float | None:
+    """Requests/s of the whole traffic: as asked, or what its users send at the limit of TPOT that workers aim at."""
+    w, tpot_s = x.question.workload, x.question.slo.tpot_s
+    if w.rate_per_s is not None or w.concurrency is None or tpot_s is None:
+        return w.rate_per_s
+    return w.concurrency / (w.output.mean * tpot_s * _ROOM)
 
 
 def _budget(x: Context) -> int:
