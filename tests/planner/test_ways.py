@@ -76,6 +76,14 @@ def test_context_parallel_layouts_are_tried_for_long_prompts_only() -> None:
         stacks("context-parallel", **changes)
 
 
+def test_more_stages_fit_where_nothing_else_does() -> None:
+    small = {"chips": ("h100-sxm",), "engines": ("vllm",), "precisions": ("fp8",), "rate": 2.0}
+    for p in stacks("pipelined", **small):
+        assert p.stack.layout.pp > 1
+        assert any("pipeline parallelism" in n for n in p.notes)
+    assert not [p for p in stacks("aggregated", chips=("h200-sxm",)) if p.stack.layout.pp > 1]
+
+
 def test_every_way_is_open_by_default_and_an_unknown_one_is_named() -> None:
     ways = {p.stack.way for p in ask(MOE, **{**BIG, "per": "stack", "top": 1000, "rate": 20.0}).plans}
     assert ways >= {"aggregated", "speculative", "disaggregated"}

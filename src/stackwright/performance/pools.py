@@ -82,12 +82,16 @@ def pools_problem(pools: Pools, model: Model, engine: Engine, chip: Chip) -> str
 
 @dataclass(frozen=True)
 class Pooled:
-    """Deployments as arrays: one worker of each pool as candidates, and the numbers of workers, shape (n, 1)."""
+    """Deployments as arrays: one worker of each pool as candidates, and the numbers of workers, shape (n, 1).
+
+    `with_power`: whether metrics have watts, which no measured row of pools has.
+    """
 
     prefill: Candidates
     decode: Candidates
     prefill_workers: Array
     decode_workers: Array
+    with_power: bool = False
 
     def __len__(self) -> int:
         return len(self.decode)
@@ -149,17 +153,17 @@ class Pooled:
     def take(self, rows: NDArray[np.int64]) -> Pooled:
         """Deployments of the given row numbers, in that order."""
         workers = self.prefill_workers[rows], self.decode_workers[rows]
-        return Pooled(self.prefill.take(rows), self.decode.take(rows), *workers)
+        return Pooled(self.prefill.take(rows), self.decode.take(rows), *workers, self.with_power)
 
     def at(self, theta: Theta) -> Pooled:
         """The same deployments with other values of the constants."""
         moved = replace(self.prefill, theta=theta), replace(self.decode, theta=theta)
-        return Pooled(*moved, self.prefill_workers, self.decode_workers)
+        return replace(self, prefill=moved[0], decode=moved[1])
 
     def shifted(self, constant: str, delta_ln: float | Array) -> Pooled:
         """The same deployments with one constant multiplied by exp(delta_ln)."""
         moved = self.prefill.shifted(constant, delta_ln), self.decode.shifted(constant, delta_ln)
-        return Pooled(*moved, self.prefill_workers, self.decode_workers)
+        return replace(self, prefill=moved[0], decode=moved[1])
 
 
 Served = Candidates | Pooled

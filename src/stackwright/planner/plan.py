@@ -32,7 +32,7 @@ from stackwright.planner.rank import ranked, with_ties
 from stackwright.planner.size import Context, Sized, size, unrented
 from stackwright.planner.space import Rejection, RejectionKind, Space, space
 from stackwright.planner.summary import plan_of
-from stackwright.planner.ways import keeps_promise, other_ways
+from stackwright.planner.ways import keeps_promise, more_stages, other_ways, wanted
 from stackwright.serving.prediction import fit_problem
 from stackwright.serving.tokens import longest_request
 
@@ -51,20 +51,22 @@ def plan(q: Question, catalog: Catalog, constants: Constants, today: Today | Non
             f"{longest_request(q.workload):.0f}: shorten them or choose another model"
         )
     found = space(q, model, entry, catalog)
+    if q.allowed.way("pipelined"):
+        found.entries += more_stages(model, found.entries)
     c = _fitting(found, candidates(model, found.entries, constants), q)
     grid = evaluate(c, q.workload, q.slo)
     chosen = choose(grid, q.slo)
     context = Context(q, Marketplace(catalog, q.market), model, entry, grid, chosen)
     apart = other_ways(context, found.entries, constants)
     _reject_hopeless(found, grid, chosen, q, elsewhere=any(keeps_promise(x) for x in apart))
-    ways = [context, *apart] if q.allowed.way("aggregated") else apart
 
-    home = [(x, s) for x in ways for s in size(x, deployments(q, x.marketplace, x.grid.candidates, x.chosen))]
+    sized = [(x, s) for x in (context, *apart) for s in size(x, _deployments(x))]
+    home = [(x, s) for x, s in sized if wanted(x, s.candidates, s.index)]
     of_sized, priced = {id(s): x for x, s in home}, [s for _, s in home]
     order = ranked(_affordable(q, priced), q)
     plans = with_ties([plan_of(of_sized[id(s)], s, rank) for rank, s in enumerate(order[: q.top], 1)], q)
-    others = [(x, s) for x in ways[:1] for s in _unpriced(x, priced)]
-    unpriced = [plan_of(x, s, rank) for rank, (x, s) in enumerate(others, 1)]
+    others = _unpriced(context, priced)
+    unpriced = [plan_of(context, s, rank) for rank, s in enumerate(others, 1)]
     if not plans and not unpriced:
         raise InputError(_nothing_to_offer(q, context))
     points = grid.points + sum(x.grid.points for x in apart) + len(priced)
@@ -82,6 +84,10 @@ def plan(q: Question, catalog: Catalog, constants: Constants, today: Today | Non
         comparison=running,
         comparison_changes=changes(running, plans[0]) if running and plans else (),
     )
+
+
+def _deployments(x: Context) -> list[Deployment]:
+    return deployments(x.question, x.marketplace, x.grid.candidates, x.chosen)
 
 
 def _fitting(found: Space, c: Candidates, q: Question) -> Candidates:
@@ -195,7 +201,7 @@ def _unpriced(x: Context, priced: Sequence[Sized]) -> list[Sized]:
     per_chip = x.chosen.spread.value["output_tokens_per_s_per_chip"][:, 0]
     for i, row in enumerate(x.chosen.rows):
         chip = x.grid.candidates.entries[int(row)].chip.id
-        if chip in covered or x.chosen.p_meets[i, 0] < CONFIDENT:
+        if chip in covered or x.chosen.p_meets[i, 0] < CONFIDENT or not wanted(x, x.grid.candidates, int(row)):
             continue
         if chip not in best or per_chip[i] > per_chip[best[chip]]:
             best[chip] = i

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -65,7 +65,7 @@ def pool_grid(x: Context, constants: Constants) -> list[Grid]:
     kept = [(e, p) for e, p in made if pools_problem(p, x.model, e.engine, e.chip) is None]
     if not kept:
         return []
-    d = pooled(x.model, [e for e, _ in kept], [p for _, p in kept], constants)
+    d = replace(pooled(x.model, [e for e, _ in kept], [p for _, p in kept], constants), with_power=True)
     known = np.array([has_factors(constants.calibration, (context,)) for context in d.contexts])
     parts = [d.take(np.nonzero(rows)[0]) for rows in (known, ~known) if rows.any()]
     return [evaluate_at(part, q.workload, q.slo, _LOADS) for part in parts]

@@ -235,6 +235,7 @@ def _of_the_way(s: Sized, closed: bool) -> list[str]:
     notes = [f"extrapolated: no measured point of {words}" for words in unmeasured]
     if isinstance(c, Pooled):
         notes.append("disaggregated pools: TTFT near saturation of the prefill pool is known to a factor only")
+        notes.append("power of pools is unvalidated: no measured row has watts")
         if not closed:
             notes.append("extrapolated: no measured point of pools in an open loop")
     draft = s.candidate.speculation

@@ -1,6 +1,7 @@
 """Ways of serving beside a plain replica: drafts, more pipeline stages, context parallel ranks, separate pools.
 
-Each way is a set of candidates with its own loads, evaluated like the plain ones and ranked beside them.
+Each way is a set of candidates with its own loads, evaluated like the plain ones and ranked beside them. More stages are tried with the plain layouts: they may be the only ones
+that fit.
 """
 
 from __future__ import annotations
@@ -10,8 +11,11 @@ from dataclasses import replace
 
 import numpy as np
 
+from stackwright.llm import Model
 from stackwright.performance import Candidate, Candidates, Constants, candidates, layout_problem, memory_budget
+from stackwright.performance.pools import Pooled, Served
 from stackwright.performance.recipes import recipes_for
+from stackwright.planner.answer import way_of
 from stackwright.planner.evaluate import choose, evaluate, excess
 from stackwright.planner.pools import own_points, pool_grid
 from stackwright.planner.question import Question
@@ -33,8 +37,6 @@ def other_ways(x: Context, tried: Sequence[Candidate], constants: Constants) -> 
     """
     q = x.question
     entries: list[Candidate] = []
-    if q.allowed.way("pipelined"):
-        entries += _pipelined(x, tried)
     if q.allowed.way("context-parallel") and q.workload.input.mean > LONG_PROMPT:
         entries += _context_parallel(x, tried)
     if q.allowed.way("speculative"):
@@ -50,13 +52,19 @@ def other_ways(x: Context, tried: Sequence[Candidate], constants: Constants) -> 
     return found
 
 
+def wanted(x: Context, c: Served, row: int) -> bool:
+    """Whether the question allows the way in which a candidate serves."""
+    e = c.entries[row]
+    return x.question.allowed.way(way_of(e.layout, e.speculation, c.pools(row) if isinstance(c, Pooled) else None))
+
+
 def keeps_promise(x: Context) -> bool:
     """Whether the central prediction of any candidate keeps the promise at any load."""
     return bool((excess(x.grid.metrics, x.question.slo) <= 1.0).any())
 
 
 def _speculative(x: Context, constants: Constants) -> list[Candidate]:
-    """Drafts by published recipe on the best plain layouts, but those that own measurements without drafts correct."""
+    """Drafts by published recipe on the best plain layouts of one stage, but those that own measurements correct."""
     found = []
     for e in best_layouts(x, _LAYOUTS_TO_VARY):
         if own_points(x.model, e, constants):
@@ -65,7 +73,7 @@ def _speculative(x: Context, constants: Constants) -> list[Candidate]:
     return found
 
 
-def _pipelined(x: Context, tried: Iterable[Candidate]) -> list[Candidate]:
+def more_stages(model: Model, tried: Sequence[Candidate]) -> list[Candidate]:
     """Four and eight stages of the widest plain stage, where scale-up domains are small."""
 
     def varied(e: Candidate) -> Iterable[Candidate]:
@@ -73,7 +81,7 @@ def _pipelined(x: Context, tried: Iterable[Candidate]) -> list[Candidate]:
             for pp in _MORE_STAGES:
                 yield replace(e, layout=replace(e.layout, pp=pp))
 
-    return _valid(x, tried, varied)
+    return _valid(model, tried, varied)
 
 
 def _context_parallel(x: Context, tried: Iterable[Candidate]) -> list[Candidate]:
@@ -85,17 +93,17 @@ def _context_parallel(x: Context, tried: Iterable[Candidate]) -> list[Candidate]
             if at.pp == at.attention_dp == 1 and at.tp * cp <= e.chip.link.scale_up_domain:
                 yield replace(e, layout=replace(at, cp=cp, ep=at.ep if at.ep == 1 else at.tp * cp))
 
-    return _valid(x, tried, varied)
+    return _valid(x.model, tried, varied)
 
 
 def _valid(
-    x: Context, tried: Iterable[Candidate], varied: Callable[[Candidate], Iterable[Candidate]]
+    model: Model, tried: Iterable[Candidate], varied: Callable[[Candidate], Iterable[Candidate]]
 ) -> list[Candidate]:
     made = {(v.engine.id, v.chip.id, v.layout): v for e in tried for v in varied(e)}
     return [
         v
         for v in made.values()
-        if v.layout.n_chips <= _LARGEST_REPLICA and layout_problem(v.layout, x.model, v.engine, v.chip) is None
+        if v.layout.n_chips <= _LARGEST_REPLICA and layout_problem(v.layout, model, v.engine, v.chip) is None
     ]
 
 
@@ -112,7 +120,7 @@ def _fitting(x: Context, entries: Sequence[Candidate], constants: Constants) -> 
 
 
 def best_layouts(x: Context, most: int) -> list[Candidate]:
-    """The plain layouts of most throughput per chip within the promise, `most` of each engine, chip and precision."""
+    """Plain layouts of one stage with the most throughput per chip within the promise, of each engine, chip, precision."""
     chosen = x.chosen
     per_chip = chosen.spread.value["output_tokens_per_s_per_chip"][:, 0]
     order = np.lexsort((-per_chip, -np.round(chosen.p_meets[:, 0], 2)))
@@ -120,6 +128,6 @@ def best_layouts(x: Context, most: int) -> list[Candidate]:
     for i in order:
         e = x.grid.candidates.entries[int(chosen.rows[i])]
         same = taken.setdefault((e.engine.id, e.chip.id, e.layout.weight_precision), [])
-        if len(same) < most:
+        if len(same) < most and e.layout.pp == 1:
             same.append(e)
     return [e for same in taken.values() for e in same]

@@ -130,7 +130,8 @@ def _own_load(c: Served, t: Traffic) -> Array:
 def service_metrics(c: Served, s: Service, w: Workload | Traffic, percentiles: Iterable[float]) -> dict[str, Array]:
     """Metrics by contract name, arrays of shape (candidates, loads); unstable loads have infinite latency.
 
-    Own measurements that the constants carry are taken into account, but not for disaggregated pools.
+    Own measurements that the constants carry are taken into account, but not for disaggregated pools, which have watts
+    only where a plan needs them (`Pooled.with_power`).
     """
     unstable = ~s.stable
     found: dict[str, Array] = {
@@ -148,6 +149,8 @@ def service_metrics(c: Served, s: Service, w: Workload | Traffic, percentiles: I
     found["requests_per_s"] = s.request_rate
     found["output_tokens_per_s_per_chip"] = output / c.n_chips
     found["total_tokens_per_s_per_chip"] = s.request_rate * (t.output_mean + t.input_mean) / c.n_chips
+    if isinstance(c, Pooled) and not c.with_power:
+        return found
     watts = pool_chip_power_w(c, s) if isinstance(c, Pooled) else replica_chip_power_w(c, s)
     found["chip_watts"] = watts
     found["chip_joules_per_output_token"] = watts * c.n_chips / output
