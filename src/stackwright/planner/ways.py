@@ -1,7 +1,7 @@
 """Ways of serving beside a plain replica: drafts, more pipeline stages, context parallel ranks, separate pools.
 
-Each way is a set of candidates with its own loads, evaluated like the plain ones and ranked beside them. More stages are tried with the plain layouts: they may be the only ones
-that fit.
+Each way is a set of candidates with its own loads, evaluated like the plain ones and ranked beside them. More stages
+are tried with the plain layouts: they may be the only ones that fit.
 """
 
 from __future__ import annotations
@@ -120,7 +120,7 @@ def _fitting(x: Context, entries: Sequence[Candidate], constants: Constants) -> 
 
 
 def best_layouts(x: Context, most: int) -> list[Candidate]:
-    """Plain layouts of one stage with the most throughput per chip within the promise, of each engine, chip, precision."""
+    """Plain layouts of one stage with the most throughput per chip within the promise, `most` of each kind."""
     chosen = x.chosen
     per_chip = chosen.spread.value["output_tokens_per_s_per_chip"][:, 0]
     order = np.lexsort((-per_chip, -np.round(chosen.p_meets[:, 0], 2)))
