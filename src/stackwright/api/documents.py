@@ -22,10 +22,11 @@ from stackwright.performance import Layout, Part, Speculation, load_constants
 from stackwright.performance.pools import Pools
 from stackwright.planner import Answer, Plan, Question, Stack
 from stackwright.planner.join import Beside
+from stackwright.planner.market import LeftOut
 from stackwright.planner.space import Rejection
 from stackwright.serving.prediction import Interval, Prediction
 from stackwright.serving.tokens import longest_request
-from stackwright.workload import SLO, Workload
+from stackwright.workload import SLO, Sector, Workload
 
 Document = dict[str, Any]
 _MOST_REJECTED = 200
@@ -46,6 +47,7 @@ def plan_document(answer: Answer) -> Document:
             {"stack": {"chip": r.chip, "engine": r.engine, "layout": r.layout}, "kind": r.kind, "reason": r.reason}
             for r in answer.rejected[:_MOST_REJECTED]
         ],
+        "left_out_offers": left_out_document(answer.left_out_offers),
         "front": [dict(p.__dict__) for p in answer.front],
     }
     if answer.comparison is not None:
@@ -96,6 +98,25 @@ def question_document(q: Question) -> Document:
         "precisions": list(q.allowed.precisions),
         "max_usd_per_hour": q.limits.max_usd_per_hour,
         "max_chips": q.limits.max_chips,
+        "max_kw": q.limits.max_kw,
+        "residency": q.market.residency or None,
+        "certified": list(q.market.certified),
+        "have": [str(h) for h in q.market.have],
+        "usd_per_kwh": q.market.usd_per_kwh,
+        "penalty": str(q.guarantee.clause) if q.guarantee else None,
+        "fee_usd_per_month": q.guarantee.fee_usd_per_month if q.guarantee else None,
+        "sector": sector_document(q.sector) if q.sector else None,
+    }
+
+
+def sector_document(s: Sector) -> Document:
+    """A sector profile as applied: each option that it filled in, with the reason and the law or standard meant."""
+    return {
+        "name": s.name,
+        "description": s.description,
+        "assumes": [
+            {"option": a.option, "value": a.value, "why": a.why, "source": a.source or None} for a in s.in_force
+        ],
     }
 
 
@@ -198,6 +219,32 @@ def rejected_by_reason(rejected: Sequence[Rejection]) -> list[tuple[str, int]]:
     return counts.most_common()
 
 
+def left_out_document(left_out: Sequence[LeftOut]) -> Document:
+    """Offers that a constraint of the market left out: how many, of which cloud and why, and the nearest of them."""
+    counts = Counter((x.provider, "; ".join(x.reasons)) for x in left_out)
+    return {
+        "count": len(left_out),
+        "by_reason": [{"provider": p, "reason": r, "offers": n} for (p, r), n in sorted(counts.items())],
+        "nearest": None if not left_out else {**left_out[0].__dict__, "reasons": list(left_out[0].reasons)},
+    }
+
+
+def penalty_document(p: Plan, q: Question) -> Document | None:
+    """What the guarantee of a question is expected to cost; None without one, or without a price."""
+    if p.breach is None or q.guarantee is None:
+        return None
+    tiers = zip(q.guarantee.clause.tiers, p.breach.p_below, strict=True)
+    fee = p.breach.fee_usd_per_month
+    return {
+        "fee_usd_per_month": fee,
+        "tiers": [
+            {"below_percent": t.below_percent, "credit_usd_per_month": t.usd(fee), "probability": below}
+            for t, below in tiers
+        ],
+        "expected_usd_per_month": p.breach.usd_per_month,
+    }
+
+
 def launch_of(plan: Plan, workload: Workload) -> LaunchCommand | PoolLaunch:
     """The launch command of a plan, or those of its pools, with every flag the prediction assumed."""
     stack, scheduler = plan.stack, plan.stack.engine.scheduler
@@ -268,6 +315,9 @@ def _plan(p: Plan, q: Question) -> Document:
         "joules_per_output_token": interval_document(p.joules_per_output_token),
         "kgco2_per_mtok": interval_document(p.kgco2_per_mtok),
         "facility_watts": finite(p.facility_watts),
+        "penalty": penalty_document(p, q),
+        "usd_per_hour_with_penalty": p.usd_per_hour_with_penalty,
+        "usd_per_mtok_output_with_penalty": interval_document(p.usd_per_mtok_output_with_penalty),
     }
     for name in ("ttft", "tpot", "e2e"):
         for stat in ("mean", percentile):

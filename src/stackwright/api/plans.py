@@ -8,17 +8,19 @@ from pathlib import Path
 from typing import Any, TypedDict, Unpack
 
 from stackwright import planner
+from stackwright.api.defaults import DEFAULT_WORKLOAD, with_sector, with_small
 from stackwright.api.own import with_own
 from stackwright.api.questions import loaded, promise, traffic_named
 from stackwright.api.validation import Files
 from stackwright.catalog import Catalog, load_catalog
+from stackwright.economics import parse_clause
+from stackwright.errors import InputError
 from stackwright.performance import Constants, load_constants
-from stackwright.planner import Allowed, Answer, Limits, Market, Question, resolve_model
+from stackwright.planner import Allowed, Answer, AtHand, Guarantee, Limits, Market, Question, resolve_model
 from stackwright.planner.compare import read_stack
-from stackwright.planner.question import Grouping, Objective
+from stackwright.planner.question import DEFAULT_CONTRACTS, Grouping, Objective
+from stackwright.units import parse_usd_per_hour
 from stackwright.workload import Workload
-
-DEFAULT_WORKLOAD = "chat"
 
 
 class TrafficOptions(TypedDict, total=False):
@@ -54,18 +56,35 @@ class MarketOptions(TypedDict, total=False):
     clouds: Sequence[str]
     regions: Sequence[str]
     contracts: Sequence[str]
+    spot: bool | None
+    residency: str
+    certified: Sequence[str]
+    have: Sequence[str]
+    usd_per_kwh: float | None
 
 
 class LimitOptions(TypedDict, total=False):
-    """What a deployment may take at most (`planner.Limits`)."""
+    """What a deployment may take at most (`planner.Limits`); `max_usd_per_hour` also as `20/day` or `500/month`."""
 
-    max_usd_per_hour: float | None
+    max_usd_per_hour: float | str | None
     max_chips: int | None
+    max_kw: float | None
 
 
-class PlanOptions(TrafficOptions, AllowedOptions, MarketOptions, LimitOptions, total=False):
-    """Everything that narrows a question; the names are those of the command's options."""
+class GuaranteeOptions(TypedDict, total=False):
+    """What a missed promise costs (`planner.Guarantee`): a clause such as `10%<99,25%<95`, and the fee."""
 
+    penalty: str
+    fee_usd_per_month: float | None
+
+
+class PlanOptions(TrafficOptions, AllowedOptions, MarketOptions, LimitOptions, GuaranteeOptions, total=False):
+    """Everything that narrows a question; the names are those of the command's options.
+
+    `sector` fills in what is not given, from a shipped profile.
+    """
+
+    sector: str
     objective: Objective
     per: Grouping
     top: int
@@ -86,8 +105,8 @@ def plan(
     `compare`: the stack of today (YAML file). `own`: tables of own measurements, which correct the stacks of the same
     engine, chip, network and weight precision. Raises `InputError` with one line to act on.
     """
-    question = question_of(model, data_dir, **options)
     facts = catalog or load_catalog()
+    question = question_of(model, data_dir, facts, **options)
     today = read_stack(Path(compare), facts) if compare else None
     architecture, _ = resolve_model(model, facts)
     record, said = with_own(constants or load_constants(), own, facts, architecture.network or architecture.id)
@@ -95,9 +114,13 @@ def plan(
     return replace(answer, assumptions=(*answer.assumptions, *said))
 
 
-def question_of(model: str, data_dir: str | Path | None = None, **options: Unpack[PlanOptions]) -> Question:
+def question_of(
+    model: str, data_dir: str | Path | None = None, catalog: Catalog | None = None, **options: Unpack[PlanOptions]
+) -> Question:
     """The question of these options; raises `TypeError` for an option there is not, `InputError` for a bad value."""
-    given: dict[str, Any] = dict(options)
+    facts = catalog or load_catalog()
+    given, assumed = with_sector(dict(options), facts)
+    given, small = with_small(given, facts)
     traffic = given.pop("workload", DEFAULT_WORKLOAD)
     load = {k: given.pop(k, None) for k in ("rate", "concurrency")}
     slo = promise(given.pop("ttft", None), given.pop("tpot", None), given.pop("percentile", 95.0))
@@ -106,10 +129,45 @@ def question_of(model: str, data_dir: str | Path | None = None, **options: Unpac
         workload=loaded(traffic_named(traffic, data_dir), **load),
         slo=slo,
         allowed=_taken(Allowed, given),
-        market=_taken(Market, given),
-        limits=_taken(Limits, given),
+        market=_market(given),
+        limits=_limits(given),
+        guarantee=_guarantee(given),
+        sector=assumed,
+        assumed=small,
         **given,
     )
+
+
+def _market(given: dict[str, Any]) -> Market:
+    """The market of its options; `spot` adds that contract to the others, or removes it."""
+    spot = given.pop("spot", None)
+    contracts = tuple(given.pop("contracts", DEFAULT_CONTRACTS))
+    if spot is False:
+        contracts = tuple(c for c in contracts if c != "spot")
+    elif spot and "spot" not in contracts:
+        contracts = (*contracts, "spot")
+    if not contracts:
+        raise InputError("--no-spot leaves no contract of --contracts spot")
+    given["contracts"], given["have"] = contracts, tuple(AtHand.parse(text) for text in given.get("have", ()))
+    market: Market = _taken(Market, given)
+    return market
+
+
+def _limits(given: dict[str, Any]) -> Limits:
+    most = given.get("max_usd_per_hour")
+    if isinstance(most, str):
+        given["max_usd_per_hour"] = parse_usd_per_hour(most)
+    limits: Limits = _taken(Limits, given)
+    return limits
+
+
+def _guarantee(given: dict[str, Any]) -> Guarantee | None:
+    clause, fee = given.pop("penalty", "") or "", given.pop("fee_usd_per_month", None)
+    if not clause:
+        if fee is not None:
+            raise InputError("--fee-usd-per-month belongs to --penalty CLAUSE")
+        return None
+    return Guarantee(parse_clause(clause), fee)
 
 
 def _taken(noun: type, given: dict[str, Any]) -> Any:

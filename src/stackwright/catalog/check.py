@@ -9,16 +9,15 @@ from __future__ import annotations
 import datetime as dt
 import re
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping
 from statistics import median
-from typing import Any, Literal
+from typing import Any
 
+from stackwright.catalog.check_providers import check_providers
+from stackwright.catalog.findings import Finding, Found
 from stackwright.catalog.records import STALE_PRICE_DAYS, Chip, Engine, Grid, ModelEntry, Offer, Price, Sourced, System
 from stackwright.catalog.store import Catalog, prices_in_force
 from stackwright.units import GIB, GIGA
-
-Level = Literal["error", "warning"]
 
 PRICE_BAND = 4.0  # a price per chip-hour beyond this factor of the chip's median deserves a second look
 SENTINEL_USD = frozenset({0.0, 700.0, 999.0, 999.99, 9999.0})
@@ -26,27 +25,12 @@ NO_FP8_FAMILIES = frozenset({"volta", "turing", "ampere"})
 WEAK_INT8_FAMILIES = frozenset({"blackwell-ultra"})
 DECIMAL_VENDORS = frozenset({"NVIDIA", "AMD", "Intel"})  # sell decimal GB; the others print GiB
 NOT_AN_OFFER = re.compile(
-    r"accelerator[ _-]only|billed apart|starting[ _]at|\bmedian\b|modelled|estimated|\bcommunity\b|low[ _]priority",
+    r"accelerator[ _-]only|billed apart|starting[ _]at|modelled|estimated|low[ _]priority",
     re.IGNORECASE,
 )
+MARKET = re.compile(r"\bmedian\b|\bcommunity\b", re.IGNORECASE)  # sold by third parties: contract `marketplace` only
 BOTH_WAYS = re.compile(r"([\d,.]+) GB/s both ways")
 PCIE = re.compile(r"PCIe ([3-7])\.0 x16")
-
-
-@dataclass(frozen=True)
-class Finding:
-    """One thing wrong: how bad, in which record and field, and why."""
-
-    level: Level
-    record: str
-    field: str
-    message: str
-
-    def __str__(self) -> str:
-        return f"{self.level}: {self.record}: {self.field}: {self.message}"
-
-
-Found = Iterator[Finding]
 
 
 def check_catalog(catalog: Catalog, today: dt.date | None = None) -> list[Finding]:
@@ -67,7 +51,14 @@ def check_catalog(catalog: Catalog, today: dt.date | None = None) -> list[Findin
         findings += check_offer(offer, catalog, day)
     for grid in catalog.grids.values():
         findings += [*_provenance(grid.id, [("", grid)]), *_grid(grid)]
-    findings += [*_price_bands(catalog), *_duplicate_names(catalog)]
+    for provider in catalog.providers.values():
+        parts = [("", provider), *((f"certifications.{c.name}", c) for c in provider.certifications)]
+        findings += _provenance(provider.id, parts)
+    for place in catalog.countries.values():
+        findings += _provenance(place.id, [("", place)])
+    for figure in catalog.ownership.values():
+        findings += _provenance(figure.id, [("", figure)])
+    findings += [*check_providers(catalog), *_price_bands(catalog), *_duplicate_names(catalog)]
     return sorted(findings, key=lambda f: (f.level, f.record, f.field))
 
 
@@ -204,7 +195,8 @@ def _offer(offer: Offer, catalog: Catalog, day: dt.date) -> Found:
         yield Finding("error", offer.id, "chips", f"sold by the chip but {offer.chips} chips to the unit")
     if offer.max_replica_chips < offer.chips:
         yield Finding("error", offer.id, "max_replica_chips", "smaller than one unit")
-    if NOT_AN_OFFER.search(offer.instance):
+    of_hosts = all(p.contract == "marketplace" for p in offer.prices)
+    if NOT_AN_OFFER.search(offer.instance) or (MARKET.search(offer.instance) and not of_hosts):
         yield Finding("error", offer.id, "instance", "not a rentable offer (part price, headline or marketplace)")
     if not offer.prices:
         yield Finding("error", offer.id, "prices", "no price")
@@ -222,19 +214,24 @@ def _prices(offer: Offer, day: dt.date) -> Found:
         yield from _provenance(offer.id, [(f"prices.{price.contract}", price)])
         yield from _price(offer, price, day)
     in_force = prices_in_force(offer.prices)
-    on_demand = {r: p.usd_per_hour for p in in_force if p.contract == "on_demand" for r in p.regions}
+    on_demand = {r: p for p in in_force if p.contract == "on_demand" for r in p.regions}
     for price in in_force:
         for region in price.regions:
             full = on_demand.get(region)
-            if not full or price.contract == "on_demand":
+            if full is None or full.usd_per_hour <= 0 or price.contract == "on_demand" or _older(full, price):
                 continue
-            where, ratio = f"prices.{price.contract}", price.usd_per_hour / full
+            where, ratio = f"prices.{price.contract}", price.usd_per_hour / full.usd_per_hour
             if price.contract == "spot" and ratio >= 1:
                 yield Finding("error", offer.id, where, f"spot is not below on demand in {region}")
             elif price.contract == "spot" and abs(ratio - 0.1) < 1e-6:
                 yield Finding("error", offer.id, where, f"spot is exactly a tenth of on demand in {region}")
             elif ratio > 1:
                 yield Finding("warning", offer.id, where, f"above on demand in {region}")
+
+
+def _older(full: Price, price: Price) -> bool:
+    """An on-demand price read so long before another contract's price that it says nothing about it."""
+    return bool(full.date and price.date and (price.date - full.date).days > STALE_PRICE_DAYS)
 
 
 def _price(offer: Offer, price: Price, day: dt.date) -> Found:
@@ -248,7 +245,8 @@ def _price(offer: Offer, price: Price, day: dt.date) -> Found:
     per_chip = price.usd_per_hour / offer.chips
     if price.usd_per_hour <= 0 or price.usd_per_hour in SENTINEL_USD or per_chip in SENTINEL_USD:
         yield Finding("error", offer.id, where, f"{price.usd_per_hour:g} USD is a placeholder, not a price")
-    if NOT_AN_OFFER.search(f"{price.note} {price.source}"):
+    text = f"{price.note} {price.source}"
+    if NOT_AN_OFFER.search(text) or (MARKET.search(text) and price.contract != "marketplace"):
         yield Finding("error", offer.id, where, "not a rentable price (part price, headline or marketplace)")
 
 
@@ -275,7 +273,9 @@ def _grid(grid: Grid) -> Found:
 
 def _duplicate_names(catalog: Catalog) -> Found:
     """One name (id or alias, in any letter case) for two records of a kind."""
-    kinds: tuple[Mapping[str, Any], ...] = (catalog.chips, catalog.systems, catalog.engines, catalog.models)
+    kinds: tuple[Mapping[str, Any], ...] = (
+        catalog.chips, catalog.systems, catalog.engines, catalog.models, catalog.providers, catalog.countries,
+    )  # fmt: skip
     for records in kinds:
         owners: dict[str, list[str]] = {}
         for record in records.values():

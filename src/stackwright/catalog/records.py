@@ -13,9 +13,12 @@ from pydantic import BaseModel, ConfigDict, Field
 
 Confidence = Literal["measured", "datasheet", "announced", "press", "assumption"]
 Precision = Literal["bf16", "fp8", "fp4", "nvfp4", "mxfp4", "int8", "int4"]
+# `reserved`: a term that the list does not print, or that the note names; `marketplace`: hosts of third parties;
+# `owned`: bought, not rented (derived by `stackwright.economics.own`, never written in a file of offers).
 Contract = Literal[
     "on_demand", "spot", "capacity_block", "flex_start", "calendar", "reserved_1y", "reserved_3y",
-    "savings_plan_1y", "savings_plan_3y", "monthly",
+    "savings_plan_1y", "savings_plan_3y", "monthly", "reserved", "reserved_3m", "reserved_6m", "reserved_5y",
+    "marketplace", "owned",
 ]  # fmt: skip
 
 STALE_PRICE_DAYS = 90  # a price read longer ago is marked with its age wherever it is shown
@@ -104,7 +107,8 @@ class Host(Sourced):
 class System(Sourced):
     """Chips with their host, links and power. `power_w` is the whole system, hosts included.
 
-    `nameplate`: the figure is the maximum that the vendor names (chips at TDP), not one seen under load.
+    `nameplate`: the figure is the maximum that the vendor names (chips at TDP), not one seen under load. `form`: what
+    it is bought as; `desk`, `laptop` and `kit` are machines of one's own that nobody rents.
     """
 
     id: str
@@ -112,6 +116,7 @@ class System(Sourced):
     chip: str
     chips: int = Field(ge=1)
     hosts: int | None = None
+    form: Literal["server", "rack", "desk", "laptop", "kit"] = "server"
     power_w: float | None = Field(default=None, gt=0)
     power_basis: str = ""
     nameplate: bool = False
@@ -229,7 +234,7 @@ class Price(Sourced):
 
 
 class Offer(Record):
-    """Rentable capacity: a unit (instance, slice or rack) of `chips` chips of one kind, with dated prices.
+    """Rentable capacity: a unit (instance, slice, rack or cluster) of `chips` chips of one kind, with dated prices.
 
     `max_replica_chips`: the most chips one replica may span over several units (a rack's NVLink domain, a TPU
     slice, or a cluster network); `scale_up_chips`: how many of them share the scale-up domain.
@@ -240,7 +245,7 @@ class Offer(Record):
     instance: str
     chip: str
     chips: int = Field(ge=1)
-    unit: Literal["instance", "chip", "rack"]
+    unit: Literal["instance", "chip", "rack", "cluster"]
     scale_up_chips: int = Field(ge=1)
     max_replica_chips: int = Field(ge=1)
     prices: tuple[Price, ...]
@@ -257,3 +262,45 @@ class Grid(Sourced):
     pue: float = Field(ge=1, le=3)
     carbon_g_per_kwh: float = Field(ge=0)
     water_l_per_kwh: float | None = Field(default=None, ge=0)
+
+
+class Figure(Sourced):
+    """One figure about the world under a name, in the unit that `unit` prints; `low` and `high` of `value`."""
+
+    id: str
+    name: str
+    unit: str
+    value: float
+
+
+class Certification(Sourced):
+    """An attestation that a provider states for its service (`hipaa`: it offers a business associate agreement).
+
+    `held` is False only where the provider itself says that it has none; what nobody looked up is absent.
+    """
+
+    name: str
+    held: bool = True
+
+
+class Provider(Sourced):
+    """Who sells the capacity: home jurisdiction and regions as ISO 3166-1 alpha-3 codes, and certifications.
+
+    A region that is not named here lies nobody knows where.
+    """
+
+    id: str
+    name: str
+    jurisdiction: str
+    aliases: tuple[str, ...] = ()
+    regions: dict[str, str] = {}
+    certifications: tuple[Certification, ...] = ()
+
+
+class Place(Sourced):
+    """A country or a group of countries under the name that a constraint uses; ISO 3166-1 alpha-3 codes."""
+
+    id: str
+    name: str
+    aliases: tuple[str, ...] = ()
+    countries: tuple[str, ...] = Field(min_length=1)

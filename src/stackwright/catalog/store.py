@@ -9,7 +9,20 @@ from functools import cache, cached_property, lru_cache
 from pathlib import Path
 from typing import Any, Protocol, TypeVar, cast, get_args
 
-from stackwright.catalog.records import Chip, Contract, Engine, Grid, ModelEntry, Offer, Price, Record, System
+from stackwright.catalog.records import (
+    Chip,
+    Contract,
+    Engine,
+    Figure,
+    Grid,
+    ModelEntry,
+    Offer,
+    Place,
+    Price,
+    Provider,
+    Record,
+    System,
+)
 from stackwright.catalog.yaml_files import parse, read_directory
 from stackwright.errors import CatalogError, InputError, UnknownIdError
 
@@ -28,7 +41,7 @@ Names = Mapping[str, tuple[str, ...]]
 
 @dataclass(frozen=True)
 class Catalog:
-    """Facts about chips, systems, engines, models, offers and electricity, by id, in SI base units."""
+    """Facts about hardware, software, offers, electricity, providers and places, by id, in SI base units."""
 
     chips: Mapping[str, Chip] = field(default_factory=dict)
     systems: Mapping[str, System] = field(default_factory=dict)
@@ -36,6 +49,9 @@ class Catalog:
     models: Mapping[str, ModelEntry] = field(default_factory=dict)
     offers: Mapping[str, Offer] = field(default_factory=dict)
     grids: Mapping[str, Grid] = field(default_factory=dict)
+    providers: Mapping[str, Provider] = field(default_factory=dict)
+    countries: Mapping[str, Place] = field(default_factory=dict)
+    ownership: Mapping[str, Figure] = field(default_factory=dict)
     _names: dict[str, Names] = field(default_factory=dict, repr=False, compare=False)
 
     def chip(self, id_or_alias: str) -> Chip:
@@ -53,6 +69,10 @@ class Catalog:
     def model(self, id_or_alias: str) -> ModelEntry:
         """The model of a hub id, an alias, a checkpoint's hub id, or an unambiguous last part of one."""
         return self._find("model", self.models, id_or_alias)
+
+    def provider(self, id_or_alias: str) -> Provider:
+        """The provider of an id or alias. Raises `UnknownIdError` with near matches."""
+        return self._find("provider", self.providers, id_or_alias)
 
     def offers_for(
         self,
@@ -203,7 +223,8 @@ def build(records: Mapping[str, Iterable[Record]]) -> Catalog:
 
     return Catalog(
         chips=by_id("chips"), systems=by_id("systems"), engines=by_id("engines"), models=by_id("models"),
-        offers=by_id("offers"), grids=by_id("grid"),
+        offers=by_id("offers"), grids=by_id("grid"), providers=by_id("providers"), countries=by_id("places"),
+        ownership=by_id("ownership"),
     )  # fmt: skip
 
 
@@ -230,6 +251,9 @@ def load_catalog(directory: Path | None = None) -> Catalog:
         "models": [*shipped.models.values(), *added["models"]],
         "offers": [*shipped.offers.values(), *added["offers"]],
         "grid": [*shipped.grids.values(), *added["grid"]],
+        "providers": [*shipped.providers.values(), *added["providers"]],
+        "places": [*shipped.countries.values(), *added["places"]],
+        "ownership": [*shipped.ownership.values(), *added["ownership"]],
     }
     return build(both)
 

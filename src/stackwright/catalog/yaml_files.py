@@ -10,17 +10,19 @@ from typing import Any, TypeVar
 
 from pydantic import ValidationError
 
-from stackwright.catalog.records import Chip, Engine, Grid, ModelEntry, Offer, Record, System
+from stackwright.catalog.records import Chip, Engine, Figure, Grid, ModelEntry, Offer, Place, Provider, Record, System
 from stackwright.errors import CatalogError
 
 DATA = Path(__file__).parent / "data"
 KINDS: dict[str, type[Record]] = {
     "chips": Chip, "systems": System, "engines": Engine, "models": ModelEntry, "offers": Offer, "grid": Grid,
+    "providers": Provider, "places": Place, "ownership": Figure,
 }  # fmt: skip
 _GROUPED = {
     "offers",
     "grid",
 }  # one file per provider: `provider`, optional `sources`, and a list under the kind
+_LISTED = {"places", "ownership"}  # optional `sources`, and a list under the kind
 
 Raw = dict[str, Any]
 R = TypeVar("R", bound=Record)
@@ -79,12 +81,38 @@ def read_file(file: Path, kind: str) -> list[Raw]:
     content = read_yaml(file)
     if not isinstance(content, dict):
         raise CatalogError(f"{file}: expected one mapping of fields")
-    records = _expand(content, kind, file) if kind in _GROUPED else [content]
+    if kind in _GROUPED:
+        records = _expand(content, kind, file)
+    elif kind in _LISTED and kind in content:
+        records = _listed(content, kind, file)
+    else:
+        records = [_with_sources(content)]
     for record in records:
         if not isinstance(record, dict) or not isinstance(record.get("id"), str):
             raise CatalogError(f"{file}: a record without a text `id`")
         parse(kind, record, str(file))
     return records
+
+
+def _with_sources(content: Raw) -> Raw:
+    """A record whose source texts, and those of its certifications, were named by a key of `sources`."""
+    sources = content.get("sources")
+    if not isinstance(sources, dict):
+        return content
+    record = {key: value for key, value in content.items() if key != "sources"}
+    for sourced in [record, *(record.get("certifications") or [])]:
+        if isinstance(sourced, dict) and sourced.get("source") in sources:
+            sourced["source"] = sources[sourced["source"]]
+    return record
+
+
+def _listed(content: Raw, kind: str, file: Path) -> list[Raw]:
+    """The records of a list; `date`, `confidence` and `source` of the file hold for those that name none."""
+    if not isinstance(content[kind], list) or not all(isinstance(r, dict) for r in content[kind]):
+        raise CatalogError(f"{file}: expected a list of records under `{kind}`")
+    shared = {key: value for key, value in content.items() if key not in (kind, "sources")}
+    sources = content.get("sources") or {}
+    return [_with_sources({**shared, **record, "sources": sources}) for record in content[kind]]
 
 
 def _expand(content: Raw, kind: str, file: Path) -> list[Raw]:

@@ -12,17 +12,17 @@ import click
 from stackwright.cli.options import Name, Names, catalog_option, json_option
 from stackwright.cli.output import console, emit_json, number, remark, table, transfer
 
-KINDS = ("chips", "systems", "engines", "models", "offers", "grids")
+KINDS = ("chips", "systems", "engines", "models", "offers", "grids", "providers", "countries", "ownership")
 
 
 @click.group(
     "catalog",
-    short_help="List, show, check and refresh chips, systems, engines, models and offers.",
+    short_help="List, show, check and refresh chips, systems, engines, models, offers and providers.",
     invoke_without_command=True,
 )
 @click.pass_context
 def command(ctx: click.Context) -> None:
-    """Facts with their sources: chips, systems, engines, models, offers and electricity."""
+    """Facts with their sources: chips, systems, engines, models, offers, electricity, providers and places."""
     if ctx.invoked_subcommand is None:
         click.echo(ctx.get_help())
 
@@ -45,7 +45,7 @@ def _sources() -> list[str]:
 @catalog_option
 @json_option
 def list_records(kind: str | None, catalog_dir: Path | None, as_json: bool) -> None:
-    """List the records of KIND (chips, systems, engines, models, offers, grids), or how many there are of each."""
+    """List the records of KIND (chips, systems, engines, models, offers, grids, providers ...), or the number of each."""
     from stackwright.catalog import load_catalog
 
     facts = load_catalog(catalog_dir)
@@ -76,12 +76,12 @@ def show(record_id: str, catalog_dir: Path | None, as_json: bool) -> None:
     from stackwright.errors import UnknownIdError
 
     facts = load_catalog(catalog_dir)
-    for find in (facts.chip, facts.system, facts.engine, facts.model):
+    for find in (facts.chip, facts.system, facts.engine, facts.model, facts.provider):
         try:
             return _show(find(record_id), as_json)
         except UnknownIdError:
             continue
-    for records in (facts.offers, facts.grids):
+    for records in (facts.offers, facts.grids, facts.countries, facts.ownership):
         if record_id in records:
             return _show(records[record_id], as_json)
     raise UnknownIdError("catalogue id", record_id, [i for kind in KINDS for i in getattr(facts, kind)])
@@ -290,6 +290,31 @@ def _grids(records: Any) -> Any:
     return made
 
 
+def _providers(records: Any) -> Any:
+    made = table("Providers (certifications: ? recalled, not read)", "id", "home", "countries", "certifications")
+    for p in records:
+        held = [f"{c.name}{'?' if c.confidence == 'assumption' else ''}" for c in p.certifications if c.held]
+        made.add_row(p.id, p.jurisdiction, ", ".join(sorted(set(p.regions.values()))) or "-", ", ".join(held) or "-")
+    return made
+
+
+def _countries(records: Any) -> Any:
+    made = table("Countries and groups of countries", "id", "name", "countries")
+    for p in records:
+        made.add_row(p.id, p.name, ", ".join(p.countries))
+    return made
+
+
+def _ownership(records: Any) -> Any:
+    right = ("value", "low", "high")
+    made = table("What owning costs beside the price", "id", *right, "unit", "confidence", right=right)
+    for f in records:
+        ends = [number(end.get("value")) for end in (f.low, f.high)]
+        made.add_row(f.id, number(f.value), *ends, f.unit, f.confidence)
+    return made
+
+
 _TABLES = {
     "chips": _chips, "systems": _systems, "engines": _engines, "models": _models, "offers": _offers, "grids": _grids,
+    "providers": _providers, "countries": _countries, "ownership": _ownership,
 }  # fmt: skip

@@ -11,7 +11,7 @@ import click
 from click.shell_completion import CompletionItem
 
 from stackwright.errors import InputError
-from stackwright.units import parse_seconds
+from stackwright.units import parse_seconds, parse_usd_per_hour
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -30,6 +30,19 @@ class Positive(click.ParamType[float]):
         if not 0 < number <= self.largest:
             self.fail(f"{value} is not a number above 0 and at most {self.largest:g}", param, ctx)
         return number
+
+
+class Money(Positive):
+    """USD per hour above zero: a number, or an amount with its period (20/day, 500/month)."""
+
+    name = "usd"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        try:
+            usd = parse_usd_per_hour(str(value))
+        except InputError as error:
+            self.fail(str(error), param, ctx)
+        return super().convert(usd, param, ctx)
 
 
 class Seconds(click.ParamType[float]):
@@ -120,10 +133,39 @@ def known_vendors() -> list[str]:
 
 
 def known_clouds() -> list[str]:
-    """Providers of the catalogue's offers."""
+    """Providers of the catalogue's offers, and what stands there already."""
+    from stackwright.catalog import load_catalog
+    from stackwright.planner import AT_HAND
+
+    return [*sorted({o.provider for o in load_catalog().offers.values()}), AT_HAND]
+
+
+def known_hardware() -> list[str]:
+    """Chip and system ids of the catalogue."""
     from stackwright.catalog import load_catalog
 
-    return sorted({o.provider for o in load_catalog().offers.values()})
+    return sorted([*load_catalog().chips, *load_catalog().systems])
+
+
+def known_places() -> list[str]:
+    """Countries and groups of them where data can be kept."""
+    from stackwright.catalog import load_catalog
+
+    return sorted(load_catalog().countries)
+
+
+def known_certifications() -> list[str]:
+    """Certifications that the catalogue knows of some provider."""
+    from stackwright.catalog import load_catalog
+
+    return sorted({c.name for p in load_catalog().providers.values() for c in p.certifications})
+
+
+def known_sectors() -> list[str]:
+    """Names of the sector profiles."""
+    from stackwright.workload import sector_names
+
+    return list(sector_names())
 
 
 def known_engines() -> list[str]:
@@ -192,6 +234,7 @@ def known_workloads() -> list[str]:
 MODEL = Name(known_models)
 POSITIVE = Positive()
 POINTS = PointsFile()
+MONEY = Money()
 COUNT = click.IntRange(1, 1_000_000)
 SECONDS = Seconds()
 

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import click
+from click.core import ParameterSource
 
 from stackwright.cli.options import MODEL, catalog_option, constants_option, data_dir_option, json_option, own_option
 from stackwright.cli.output import emit_json, working
@@ -38,6 +39,7 @@ def command(model: str, as_json: bool, **options: Any) -> None:
     Examples:
       stackwright plan Qwen/Qwen3-32B --rate 20 --ttft 1 --tpot 50ms
       stackwright plan deepseek-ai/DeepSeek-R1 --workload rag --vendors amd,nvidia --per chip --report plan.html
+      stackwright plan Qwen/Qwen3-32B --rate 5 --sector medical --penalty "10%<99,25%<95"
     """  # fmt: skip
     if options["verify"]:
         raise UnsupportedError("--verify (simulation of the top candidates) is not there yet; run without it")
@@ -61,8 +63,8 @@ def _answer(model: str, options: dict[str, Any], quiet: bool) -> dict[str, Any]:
         from stackwright import api
         from stackwright.planner import CONTRACTS
 
-        question = {k: v for k, v in options.items() if k not in _NOT_ASKED}
-        if "all" in question["contracts"]:
+        question = {k: v for k, v in options.items() if k not in _NOT_ASKED and _given(k)}
+        if "all" in question.get("contracts", ()):
             question["contracts"] = CONTRACTS
         answer = api.plan(
             model,
@@ -74,6 +76,11 @@ def _answer(model: str, options: dict[str, Any], quiet: bool) -> dict[str, Any]:
         if options["include_api"]:
             document["api"] = api.api_offers(answer.question.model, answer.question.workload)
         return document
+
+
+def _given(name: str) -> bool:
+    """True for an option on the command line: what is left out has the default of `api.plan`, or of a sector."""
+    return click.get_current_context().get_parameter_source(name) is not ParameterSource.DEFAULT
 
 
 _NOT_ASKED = frozenset({"include_api", "verify", "models", "report", "show_launch", "catalog_dir", "constants_file"})

@@ -1,4 +1,5 @@
-"""Options of `plan`, by what they narrow: the traffic and promise, the stack, the market, the limits, the answer."""
+"""Options of `plan`, by what they narrow: the traffic and promise, the stack, the market, the limits, the
+guarantee, the answer."""
 
 from __future__ import annotations
 
@@ -10,17 +11,22 @@ import click
 
 from stackwright.cli.options import (
     COUNT,
+    MONEY,
     POSITIVE,
     SECONDS,
     Name,
     Names,
+    known_certifications,
     known_chips,
     known_clouds,
     known_contracts,
     known_engines,
     known_groupings,
+    known_hardware,
     known_objectives,
+    known_places,
     known_regions,
+    known_sectors,
     known_vendors,
     known_ways,
     known_workloads,
@@ -29,6 +35,7 @@ from stackwright.cli.options import (
 F = TypeVar("F", bound=Callable[..., Any])
 
 _TRAFFIC = (
+    click.option("--sector", type=Name(known_sectors), default="", help="Fill in what is not given from a profile: medical, finance or manufacturing."),
     click.option("--workload", type=Name(known_workloads), default="chat", show_default=True, help="Traffic profile, workload file or trace file."),
     click.option("--rate", type=POSITIVE, help="Requests per second of the whole deployment."),
     click.option("--concurrency", type=POSITIVE, help="Concurrent users of the whole deployment."),
@@ -49,13 +56,23 @@ _MARKET = (
     click.option("--clouds", type=Names(known_clouds), default=(), help="Only these providers."),
     click.option("--regions", type=Names(known_regions), default=(), help="Only these regions, as the provider names them."),
     click.option("--contracts", type=Names(known_contracts), default=("on_demand", "capacity_block"), show_default="on_demand,capacity_block", help="Contracts to consider, or `all`."),
+    click.option("--spot/--no-spot", default=None, help="Add spot capacity to the contracts, or remove it."),
+    click.option("--residency", type=Name(known_places), default="", metavar="PLACE", help="Country or group where the data must stay (eu, de); what is unknown is left out."),
+    click.option("--certified", type=Names(known_certifications), default=(), help="What the provider must be certified for (soc2,hipaa); what is unknown is left out."),
+    click.option("--have", type=Names(known_hardware), default=(), metavar="CHIP[xN],..", help="Chips or machines that stand there already: cost their electricity only. --clouds at-hand: nothing else."),
+    click.option("--usd-per-kwh", type=POSITIVE, help="Price of electricity for --have."),
 )  # fmt: skip
 _LIMITS = (
-    click.option("--max-usd-per-hour", type=POSITIVE, help="Budget of the deployment."),
+    click.option("--max-usd-per-hour", type=MONEY, help="Budget of the deployment, also as 20/day or 500/month."),
     click.option("--max-chips", type=COUNT, help="Most chips of the deployment."),
+    click.option("--max-kw", type=POSITIVE, help="Most power at the meter, in kilowatts."),
 )
+_GUARANTEE = (
+    click.option("--penalty", default="", metavar="CLAUSE", help="What a missed promise costs: 10%<99,25%<95 credits 10 % of the month's fee when fewer than 99 % of requests keep the limits; or 500usd<99."),
+    click.option("--fee-usd-per-month", type=POSITIVE, help="The fee that --penalty is a share of (default: the cost of the deployment)."),
+)  # fmt: skip
 _ANSWER = (
-    click.option("--objective", type=Name(known_objectives), default="usd_per_mtok_output", show_default=True, help="usd_per_mtok_output, usd_per_mtok_total, chips, energy, carbon or tpot."),
+    click.option("--objective", type=Name(known_objectives), default="usd_per_mtok_output", show_default=True, help="usd_per_mtok_output, usd_per_mtok_total, expected_cost (with --penalty), chips, energy, carbon or tpot."),
     click.option("--per", type=Name(known_groupings), default="offer", show_default=True, help="List the best stack per offer, chip or vendor, or every stack."),
     click.option("--top", type=COUNT, default=10, show_default=True, help="Plans to list."),
     click.option("--compare", type=click.Path(exists=True, dir_okay=False, path_type=Path), metavar="STACK.yaml", help="The stack you run today: shows what changes."),
@@ -64,6 +81,6 @@ _ANSWER = (
 
 def question_options(command: F) -> F:
     """The options that ask a question; their names are the keywords of `api.plan`."""
-    for option in reversed((*_TRAFFIC, *_ALLOWED, *_MARKET, *_LIMITS, *_ANSWER)):
+    for option in reversed((*_TRAFFIC, *_ALLOWED, *_MARKET, *_LIMITS, *_GUARANTEE, *_ANSWER)):
         command = option(command)
     return command

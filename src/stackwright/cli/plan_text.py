@@ -13,6 +13,7 @@ _WIDE = 150
 _RANKED = {
     "usd_per_mtok_output": "USD per million output tokens",
     "usd_per_mtok_total": "USD per million input and output tokens",
+    "expected_cost": "USD per million output tokens, expected penalty included",
     "chips": "chips rented",
     "energy": "energy per output token",
     "carbon": "carbon per output token",
@@ -39,6 +40,9 @@ def render(document: dict[str, Any], show_launch: bool, report: Path | None) -> 
         out.print(_plans(out, [document["compare"]["today"]], q, "What you run today, under the same traffic"))
         for line in document["compare"]["changes"]:
             out.print(f"  {line}")
+    if any(p["penalty"] for p in document["plans"]):
+        out.print()
+        out.print(_penalties(document["plans"], q))
     if "api" in document:
         out.print()
         out.print(_api(document["api"]) if document["api"] else "No API list price of this model is known.")
@@ -114,6 +118,10 @@ def _probability(p: dict[str, Any]) -> str:
     return f"{p['p_meets_slo']:.0%}" + ("" if p["meets_slo"] else " !")
 
 
+def _text(value: Any) -> str:
+    return ",".join(value) if isinstance(value, list | tuple) else str(value)
+
+
 def _share(share: float | None) -> str:
     return "-" if share is None else f"{share:.0%}"
 
@@ -121,6 +129,18 @@ def _share(share: float | None) -> str:
 def _age(offer: dict[str, Any]) -> str:
     days = offer.get("price_age_days")
     return "-" if days is None else f"{days} d"
+
+
+def _penalties(plans: list[dict[str, Any]], q: dict[str, Any]) -> Sheet:
+    """What the penalty clause is expected to cost each plan."""
+    tiers = [f"P(< {t['below_percent']:g} %)" for t in plans[0]["penalty"]["tiers"]]
+    right = ("#", "fee USD/month", *tiers, "penalty USD/month", "USD/h with penalty")
+    made = table(f"Expected penalty under {q['penalty']}", *right, right=right)
+    for p in plans:
+        found = p["penalty"]
+        made.add_row(_rank(p), number(found["fee_usd_per_month"]), *(f"{t['probability']:.1%}" for t in found["tiers"]),
+                     number(found["expected_usd_per_month"]), number(p["usd_per_hour_with_penalty"]))  # fmt: skip
+    return made
 
 
 def _api(rows: list[dict[str, Any]]) -> Sheet:
@@ -143,15 +163,42 @@ def _list_read(row: dict[str, Any]) -> str:
 
 
 def _remarks(out: Console, document: dict[str, Any], show_launch: bool) -> None:
-    plans = document["plans"] or document["unpriced"]
+    plans, q = document["plans"] or document["unpriced"], document["question"]
     if plans:
         _first(out, plans, show_launch)
+    if q["sector"]:
+        remark(out, f"sector {q['sector']['name']} assumes what is not given (no legal advice):")
+        for a in q["sector"]["assumes"]:
+            cited = f" ({a['source']})" if a["source"] else ""
+            remark(out, f"  {a['option']} {_text(a['value'])}: {a['why']}{cited}")
     for text in document["assumptions"]:
         remark(out, text)
+    for line in left_out(document["left_out_offers"]):
+        remark(out, line)
     counts = ", ".join(f"{n} {reason}" for reason, n in document["rejected_by_reason"].items())
     if counts:
         remark(out, f"left out: {counts}")
     remark(out, f"{document['evaluated']:,} operating points in {document['cpu_s']:.2f} CPU-s")
+
+
+def left_out(found: dict[str, Any]) -> list[str]:
+    """Offers left out by the constraints, by reason with the clouds it concerns, and the nearest of them."""
+    if not found["count"]:
+        return []
+    clouds: dict[str, list[str]] = {}
+    for row in found["by_reason"]:
+        clouds.setdefault(row["reason"], []).append(f"{row['provider']} {row['offers']}")
+    near = found["nearest"]
+    cost = f"{number(near['usd_per_chip_hour'])} USD per chip-hour"
+    return [
+        f"{_offers(found['count'])} left out by the constraints: "
+        + "; ".join(f"{reason} ({', '.join(names)})" for reason, names in clouds.items()),
+        f"nearest of those: {near['offer']} at {cost} ({'; '.join(near['reasons'])})",
+    ]
+
+
+def _offers(n: int) -> str:
+    return "1 offer" if n == 1 else f"{n} offers"
 
 
 def _first(out: Console, plans: list[dict[str, Any]], show_launch: bool) -> None:

@@ -4,26 +4,34 @@ from stackwright.planner.answer import Answer, FrontPoint, Plan, Stack
 from stackwright.planner.models import resolve_model
 from stackwright.planner.plan import plan
 from stackwright.planner.question import (
+    AT_HAND,
     CONTRACTS,
     DEFAULT_CONTRACTS,
     DEFAULT_SLO,
     GROUPINGS,
     OBJECTIVES,
+    RELAXED_SLO,
     Allowed,
+    AtHand,
+    Guarantee,
     Limits,
     Market,
     Question,
 )
 
 __all__ = [
+    "AT_HAND",
     "CONTRACTS",
     "DEFAULT_CONTRACTS",
     "DEFAULT_SLO",
     "GROUPINGS",
     "OBJECTIVES",
+    "RELAXED_SLO",
     "Allowed",
     "Answer",
+    "AtHand",
     "FrontPoint",
+    "Guarantee",
     "Limits",
     "Market",
     "Plan",

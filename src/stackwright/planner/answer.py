@@ -9,7 +9,9 @@ from stackwright.catalog import Chip, Engine, Grid, Offer, Price, System
 from stackwright.performance import Layout, Speculation
 from stackwright.performance.pools import Pools
 from stackwright.planner.join import Beside
+from stackwright.planner.market import LeftOut
 from stackwright.planner.question import Question
+from stackwright.planner.size import Breach
 from stackwright.planner.space import Rejection
 from stackwright.serving.prediction import Interval
 
@@ -74,7 +76,8 @@ class Plan:
 
     Money in USD, times in seconds, energy in joules. `usd_per_mtok_output` and its siblings are at the planned load;
     `full_load_usd_per_mtok_output` at the highest load that keeps the promise. `load` is users per replica of a closed
-    loop or mean running sequences per replica of an open loop; `max_num_seqs` what the engine must admit.
+    loop or mean running sequences per replica of an open loop; `max_num_seqs` what the engine must admit. `breach` and
+    the figures with penalty are there where the question holds a guarantee and the stack a price.
     """
 
     rank: int
@@ -99,6 +102,9 @@ class Plan:
     joules_per_output_token: Interval
     kgco2_per_mtok: Interval | None
     facility_watts: float
+    breach: Breach | None
+    usd_per_hour_with_penalty: float | None
+    usd_per_mtok_output_with_penalty: Interval | None
     other_contracts: tuple[tuple[str, float, str], ...]
     why: str
     notes: tuple[str, ...]
@@ -134,6 +140,7 @@ class Answer:
     unpriced: tuple[Plan, ...]
     front: tuple[FrontPoint, ...]
     rejected: tuple[Rejection, ...]
+    left_out_offers: tuple[LeftOut, ...] = ()
     assumptions: tuple[str, ...] = ()
     comparison: Plan | None = None
     comparison_changes: tuple[str, ...] = field(default=())

@@ -9,7 +9,7 @@ from typing import Any
 import yaml
 
 from stackwright.catalog import Catalog, Offer, Price
-from stackwright.economics import Packing
+from stackwright.economics import OWNED, Packing, owned_offers
 from stackwright.errors import InputError
 from stackwright.performance import Candidate, Layout
 from stackwright.planner.answer import Plan
@@ -82,7 +82,10 @@ def _rented(
         return None, 0
     wanted, contract = str(body["offer"]), str(body.get("contract", "on_demand"))
     regions = (str(body["region"]),) if "region" in body else None
-    found = [pair for pair in catalog.offers_for(candidate.chip.id, None, (contract,), regions) if pair[0].id == wanted]
+    pairs = catalog.offers_for(candidate.chip.id, None, (contract,), regions)
+    if contract == OWNED:
+        pairs = [(offer, price) for offer in owned_offers(catalog, candidate.chip.id) for price in offer.prices]
+    found = [pair for pair in pairs if pair[0].id == wanted]
     if not found:
         raise InputError(f"{path}: no {contract} price of offer {wanted!r} for {candidate.chip.id} in the catalogue")
     return found[0], Packing(candidate.layout.n_chips, found[0][0].chips).units(replicas)

@@ -72,6 +72,8 @@ def deployments(q: Question, marketplace: Marketplace, c: Served, chosen: Chosen
                 too_large = True
                 continue
             units = packing.units(replicas)
+            if not marketplace.has(offer, units):
+                continue
             usd, beside = rent_usd_per_hour(units, price.usd_per_hour), None
             if candidate.mixed:
                 beside = _beside(marketplace, c, int(row), offer.provider, replicas)
@@ -121,7 +123,9 @@ def _beside(marketplace: Marketplace, c: Served, row: int, provider: str, replic
     for offer, price in marketplace.of(first.chip.id):
         held = chips <= max(offer.chips, offer.max_replica_chips)
         if offer.provider == provider and held and packing_on(first, offer) is not None:
-            return Beside(offer, price, Packing(chips, offer.chips).units(replicas))
+            units = Packing(chips, offer.chips).units(replicas)
+            if marketplace.has(offer, units):
+                return Beside(offer, price, units)
     return None
 
 

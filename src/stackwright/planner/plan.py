@@ -25,7 +25,8 @@ from stackwright.planner.evaluate import (
 )
 from stackwright.planner.front import pareto_front
 from stackwright.planner.join import Deployment, deployments
-from stackwright.planner.market import Marketplace
+from stackwright.planner.limits import fits_power, within
+from stackwright.planner.market import LeftOut, Marketplace
 from stackwright.planner.models import resolve_model
 from stackwright.planner.question import Question
 from stackwright.planner.rank import ranked, with_ties
@@ -50,25 +51,28 @@ def plan(q: Question, catalog: Catalog, constants: Constants, today: Today | Non
             f"{model.id} takes {model.max_context} tokens at most; long requests of workload {q.workload.name!r} have "
             f"{longest_request(q.workload):.0f}: shorten them or choose another model"
         )
+    marketplace = Marketplace(catalog, q.market)
+    marketplace.check()
     found = space(q, model, entry, catalog)
     if q.allowed.way("pipelined"):
         found.entries += more_stages(model, found.entries)
     c = _fitting(found, candidates(model, found.entries, constants), q)
     grid = evaluate(c, q.workload, q.slo)
     chosen = choose(grid, q.slo)
-    context = Context(q, Marketplace(catalog, q.market), model, entry, grid, chosen)
+    context = Context(q, marketplace, model, entry, grid, chosen)
     apart = other_ways(context, found.entries, constants)
     _reject_hopeless(found, grid, chosen, q, elsewhere=any(keeps_promise(x) for x in apart))
 
     sized = [(x, s) for x in (context, *apart) for s in size(x, _deployments(x))]
     home = [(x, s) for x, s in sized if wanted(x, s.candidates, s.index)]
     of_sized, priced = {id(s): x for x, s in home}, [s for _, s in home]
-    order = ranked(_affordable(q, priced), q)
+    left_out = marketplace.left_out(frozenset(s.deployment.offer.id for s in priced if s.deployment))
+    order = ranked(within(q, priced), q)
     plans = with_ties([plan_of(of_sized[id(s)], s, rank) for rank, s in enumerate(order[: q.top], 1)], q)
-    others = _unpriced(context, priced)
+    others = _unpriced(context, priced) if q.market.rents and q.limits.max_usd_per_hour is None else []
     unpriced = [plan_of(context, s, rank) for rank, s in enumerate(others, 1)]
     if not plans and not unpriced:
-        raise InputError(_nothing_to_offer(q, context))
+        raise InputError(_nothing_to_offer(q, context, left_out))
     points = grid.points + sum(x.grid.points for x in apart) + len(priced)
     running = _running_today(context, today, constants) if today else None
     return Answer(
@@ -80,6 +84,7 @@ def plan(q: Question, catalog: Catalog, constants: Constants, today: Today | Non
         unpriced=tuple(unpriced),
         front=tuple(pareto_front(context)),
         rejected=tuple(found.rejected),
+        left_out_offers=left_out,
         assumptions=_assumptions(q, constants),
         comparison=running,
         comparison_changes=changes(running, plans[0]) if running and plans else (),
@@ -166,26 +171,14 @@ def _running_today(x: Context, today: Today, constants: Constants) -> Plan:
     return plan_of(own, sized, 1)
 
 
-def _affordable(q: Question, priced: Sequence[Sized]) -> list[Sized]:
-    """Those within the budget and the chip limit; raises with the nearest where all are over."""
-
-    def excess_of(s: Sized) -> float:
-        money = s.usd_per_hour / q.limits.max_usd_per_hour if q.limits.max_usd_per_hour else 0.0
-        return max(money, s.n_chips / q.limits.max_chips if q.limits.max_chips else 0.0)
-
-    kept = [s for s in priced if excess_of(s) <= 1.0]
-    if kept or not priced:
-        return kept
-    nearest = min(priced, key=excess_of)
-    offer = nearest.deployment.offer.id if nearest.deployment else ""
-    raise InputError(
-        f"nothing within the limits: the nearest deployment takes {nearest.n_chips} chips at "
-        f"{nearest.usd_per_hour:.2f} USD/hour ({offer}); raise the limit or lower the load"
-    )
-
-
-def _nothing_to_offer(q: Question, x: Context) -> str:
+def _nothing_to_offer(q: Question, x: Context, left_out: Sequence[LeftOut]) -> str:
     """Why no plan is left although some stack can keep the promise."""
+    if left_out:
+        first = left_out[0]
+        return (
+            f"no plan: what could do it is left out ({len(left_out)} by constraint); nearest: {first.offer} "
+            f"({'; '.join(first.reasons)}); relax --residency or --certified, name a region, or lower the load"
+        )
     chips = ", ".join(dict.fromkeys(e.chip.id for e in x.grid.candidates.entries))
     best = float(x.chosen.p_meets.max())
     return (
@@ -205,11 +198,12 @@ def _unpriced(x: Context, priced: Sequence[Sized]) -> list[Sized]:
             continue
         if chip not in best or per_chip[i] > per_chip[best[chip]]:
             best[chip] = i
-    return unrented(x, sorted(best.values(), key=lambda i: -per_chip[i]))
+    found = unrented(x, sorted(best.values(), key=lambda i: -per_chip[i]))
+    return [s for s in found if fits_power(x.question.limits, s)]
 
 
 def _assumptions(q: Question, constants: Constants) -> tuple[str, ...]:
-    found = []
+    found = list(q.assumed)
     if q.workload.rate_per_s is None and q.workload.concurrency is None:
         found.append(
             "no --rate or --concurrency given: each stack at the optimum of one replica, in the smallest whole rental"
@@ -218,9 +212,19 @@ def _assumptions(q: Question, constants: Constants) -> tuple[str, ...]:
         found.append("constants are uncalibrated: intervals come from their stated spread, not from measured error")
     else:
         found.append(f"constants are {constants.status}")
+    if q.limits.max_usd_per_hour is not None:
+        found.append("a budget is given: chips whose price nobody publishes under these filters are not listed")
+    if q.guarantee is not None:
+        found.append(_PENALTY_NOTE)
     found.append("percentiles are a closed-form approximation, unvalidated until checked by simulation")
     found.append(
         "the load is there at all times; `used` is its share of what the replicas can carry within the promise; "
         f"contracts: {', '.join(q.market.contracts)}"
     )
     return tuple(found)
+
+
+_PENALTY_NOTE = (
+    "the probability of a penalty tier is about the error of the prediction, one draw for the deployment and the same "
+    "in every month: the expected penalty is an average over such deployments, not over months"
+)

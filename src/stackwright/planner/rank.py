@@ -35,7 +35,8 @@ def objective_value(s: Sized, q: Question) -> float:
     if q.objective == "carbon":
         carbon = s.footprint.kgco2_per_mtok_output
         return math.inf if carbon is None else carbon / TOKENS_PER_MTOK
-    per_output = s.usd_per_hour / s.output_tokens_per_s
+    usd_per_hour = s.usd_per_hour_with_penalty if q.objective == "expected_cost" else s.usd_per_hour
+    per_output = usd_per_hour / s.output_tokens_per_s
     if q.objective == "usd_per_mtok_total":
         return per_output * w.output.mean / (w.output.mean + w.input.mean)
     return per_output
@@ -75,6 +76,7 @@ def _interval(p: Plan, q: Question) -> Interval | None:
     of: dict[str, Interval | None] = {
         "usd_per_mtok_output": p.usd_per_mtok_output,
         "usd_per_mtok_total": p.usd_per_mtok_total,
+        "expected_cost": p.usd_per_mtok_output_with_penalty,
         "chips": Interval(*(float(p.n_chips),) * 3),
         "energy": p.joules_per_output_token,
         "carbon": p.kgco2_per_mtok,

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from stackwright.catalog import Catalog, ModelEntry, System
 from stackwright.catalog import Grid as Electricity
-from stackwright.economics import Footprint, footprint
+from stackwright.economics import OWNED, Footprint, expected_penalty_usd, footprint
 from stackwright.llm import Model
 from stackwright.performance import Candidate
 from stackwright.performance.pools import Pooled, Pools, Served
@@ -19,9 +19,10 @@ from stackwright.performance.power import host_power_w
 from stackwright.planner.evaluate import Chosen, Grid, probability_meets
 from stackwright.planner.join import Deployment
 from stackwright.planner.market import Marketplace
-from stackwright.planner.question import Question
+from stackwright.planner.question import AT_HAND, Question
 from stackwright.serving import Uncertain
 from stackwright.serving.prediction import load_for, spread_of
+from stackwright.units import HOURS_PER_MONTH
 
 Array = NDArray[np.float64]
 
@@ -60,11 +61,25 @@ class Site:
 
 
 @dataclass(frozen=True)
+class Breach:
+    """What a penalty clause is expected to cost: the fee, P(share of requests kept < tier) per tier, USD per month."""
+
+    fee_usd_per_month: float
+    p_below: tuple[float, ...]
+    usd_per_month: float
+
+    @property
+    def usd_per_hour(self) -> float:
+        """The expected penalty spread over the hours of a month."""
+        return self.usd_per_month / HOURS_PER_MONTH
+
+
+@dataclass(frozen=True)
 class Sized:
     """A deployment evaluated at its own load; `index` is its row in `spread` and in `candidates`.
 
     `row` is the candidate's number in the grid; `sd_capacity` the spread of ln(requests/s) at the promised latency;
-    `it_w` the watts of all rented chips, idle ones and hosts included.
+    `it_w` the watts of all rented chips, idle ones and hosts included. `breach` is what a guarantee makes of it.
     """
 
     deployment: Deployment | None
@@ -77,6 +92,7 @@ class Sized:
     candidates: Served
     site: Site
     it_w: float
+    breach: Breach | None = None
 
     @property
     def candidate(self) -> Candidate:
@@ -107,6 +123,11 @@ class Sized:
     def usd_per_hour(self) -> float:
         """USD per hour of the whole deployment; infinite where nobody publishes a price."""
         return self.deployment.usd_per_hour if self.deployment else math.inf
+
+    @property
+    def usd_per_hour_with_penalty(self) -> float:
+        """USD per hour of the whole deployment, the expected penalty of its guarantee included."""
+        return self.usd_per_hour + (self.breach.usd_per_hour if self.breach else 0.0)
 
     @property
     def output_tokens_per_s(self) -> float:
@@ -145,8 +166,13 @@ def size(x: Context, deployed: Sequence[Deployment]) -> list[Sized]:
         loads = w.concurrency / replicas
     else:
         loads = x.chosen.loads[numbers]
-    spread = spread_of(c, w, loads, (x.question.slo.percentile,))
+    spread = spread_of(c, w, loads, _percentiles(x.question))
     return _sized(x, c, spread, loads, numbers, deployed)
+
+
+def _percentiles(q: Question) -> tuple[float, ...]:
+    """The promised percentile, and those at which a penalty clause begins to credit."""
+    return tuple(dict.fromkeys((q.slo.percentile, *(q.guarantee.clause.percents if q.guarantee else ()))))
 
 
 def unrented(x: Context, numbers: Sequence[int]) -> list[Sized]:
@@ -172,6 +198,7 @@ def _sized(
     sd_capacity = x.chosen.spread.sd_ln("requests_per_s_at_load")[:, 0]
     sites = _sites(x, deployed, c)
     watts = _it_w(c, spread, sites, deployed)
+    breaches = _breaches(x.question, spread, deployed)
     return [
         Sized(
             deployment=d,
@@ -184,9 +211,29 @@ def _sized(
             candidates=c,
             site=sites[i],
             it_w=float(watts[i, 0]),
+            breach=breaches[i],
         )
         for i, (number, d) in enumerate(zip(numbers, deployed, strict=True))
     ]
+
+
+def _breaches(q: Question, spread: Uncertain, deployed: Sequence[Deployment | None]) -> list[Breach | None]:
+    """What the guarantee is expected to cost each deployment; None without one, or where no price is known.
+
+    Fewer than x % of requests keep the limits exactly where the x-th percentile of latency is over its limit; so the
+    probability of a tier is that of missing the promise at its percentile, and grows with it.
+    """
+    if q.guarantee is None or all(d is None for d in deployed):
+        return [None] * len(deployed)
+    clause, fee = q.guarantee.clause, q.guarantee.fee_usd_per_month
+    p_keeps = [probability_meets(spread, replace(q.slo, percentile=x))[:, 0] for x in clause.percents]
+    p_below = np.minimum.accumulate(1.0 - np.array(p_keeps), axis=0)
+    found: list[Breach | None] = []
+    for d, column in zip(deployed, p_below.T, strict=True):
+        p = tuple(float(v) for v in column)
+        paid = fee if fee is not None else (d.usd_per_hour * HOURS_PER_MONTH if d else 0.0)
+        found.append(Breach(paid, p, expected_penalty_usd(clause, paid, p)) if d else None)
+    return found
 
 
 def _sites(x: Context, deployed: Sequence[Deployment | None], c: Served) -> list[Site]:
@@ -206,7 +253,8 @@ def _site(x: Context, d: Deployment | None, system: System | None) -> Site:
     """A system in the price's first region, or in its cleanest when carbon is minimised."""
     if d is None or not d.price.regions:
         return Site(system)
-    grids = {r: x.catalog.grid_for(d.offer.provider, r) for r in d.price.regions}
+    owner = OWNED if d.offer.provider == AT_HAND else d.offer.provider
+    grids = {r: x.catalog.grid_for(owner, r) for r in d.price.regions}
     region = d.price.regions[0]
     if x.question.objective == "carbon":
         region = min(grids, key=lambda r: _carbon(grids[r]))

@@ -10,6 +10,7 @@ from stackwright.catalog import Catalog, Chip, Engine, ModelEntry
 from stackwright.errors import InputError, UnknownIdError
 from stackwright.llm import Model
 from stackwright.performance import Candidate, Layout, layout_problem
+from stackwright.planner.at_hand import standing
 from stackwright.planner.question import Question
 
 LARGEST_REPLICA = 64
@@ -63,7 +64,8 @@ def space(q: Question, model: Model, entry: ModelEntry | None, catalog: Catalog)
 
 
 def _chips(q: Question, catalog: Catalog) -> list[Chip]:
-    chips = _once(catalog.chip(c) for c in q.allowed.chips) if q.allowed.chips else list(catalog.chips.values())
+    named = q.allowed.chips or (() if q.market.rents else tuple(standing(q.market, catalog)))
+    chips = _once(catalog.chip(c) for c in named) if named else list(catalog.chips.values())
     known = {c.vendor.lower() for c in catalog.chips.values()}
     wanted = {v.lower() for v in q.allowed.vendors}
     for strange in sorted(wanted - known):

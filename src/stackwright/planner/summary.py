@@ -7,7 +7,8 @@ import math
 
 import numpy as np
 
-from stackwright.economics import Packing, TokenCost, token_cost, usd_per_mtok
+from stackwright.catalog import availability_of
+from stackwright.economics import OWNED, Packing, TokenCost, token_cost, usd_per_mtok
 from stackwright.performance.pools import Pooled
 from stackwright.planner.answer import Plan, Stack
 from stackwright.planner.evaluate import CONFIDENT
@@ -55,9 +56,14 @@ def plan_of(x: Context, s: Sized, rank: int) -> Plan:
         joules_per_output_token=energy,
         kgco2_per_mtok=carbon,
         facility_watts=s.footprint.facility_w,
+        breach=s.breach,
+        usd_per_hour_with_penalty=s.usd_per_hour_with_penalty if s.breach else None,
+        usd_per_mtok_output_with_penalty=(
+            money.scaled(s.usd_per_hour_with_penalty / s.usd_per_hour) if s.breach and money else None
+        ),
         other_contracts=_other_contracts(x, s),
         why=_why(x, s, stack),
-        notes=_notes(s, stack, doubt, w.concurrency is not None),
+        notes=_notes(x, s, stack, doubt),
         sources=_sources(stack),
     )
 
@@ -156,14 +162,12 @@ def _energy(s: Sized) -> tuple[Interval, Interval | None]:
 
 def _other_contracts(x: Context, s: Sized) -> tuple[tuple[str, float, str], ...]:
     """(contract, USD per hour of this deployment, region) of the same offer under other contracts, cheapest first."""
-    if s.deployment is None or s.deployment.offer.id not in x.catalog.offers:
+    if s.deployment is None:
         return ()
     d = s.deployment
-    known = {p.contract for p in d.offer.prices} - {d.price.contract}
     found = [
         (price.contract, d.units * price.usd_per_hour, price.regions[0])
-        for offer, price in x.catalog.offers_for(d.offer.chip, (d.offer.provider,), tuple(known))
-        if offer.id == d.offer.id
+        for price in x.marketplace.under_other_contracts(d.offer, d.price.contract)
     ]
     best: dict[str, tuple[str, float, str]] = {}
     for row in sorted(found, key=lambda r: r[1]):
@@ -198,7 +202,7 @@ def _why(x: Context, s: Sized, stack: Stack) -> str:
     )
 
 
-def _notes(s: Sized, stack: Stack, doubt: str, closed: bool) -> tuple[str, ...]:
+def _notes(x: Context, s: Sized, stack: Stack, doubt: str) -> tuple[str, ...]:
     notes = [doubt] if doubt else []
     if s.p_meets < CONFIDENT:
         notes.append(f"keeps the promise with probability {s.p_meets:.0%} only")
@@ -211,6 +215,7 @@ def _notes(s: Sized, stack: Stack, doubt: str, closed: bool) -> tuple[str, ...]:
         if stack.price.confidence in ("press", "assumption"):
             notes.append(f"price is weakly sourced ({stack.price.confidence})")
         notes += [f"offer: {n}" for n in (stack.offer.note if stack.offer else "", stack.price.note) if n]
+    notes += _market_notes(x, stack)
     if stack.offer is not None and stack.grid is None:
         notes.append("no electricity data for this region: PUE 1.0, no carbon figure")
     if stack.grid is not None and stack.grid.confidence == "assumption":
@@ -223,7 +228,7 @@ def _notes(s: Sized, stack: Stack, doubt: str, closed: bool) -> tuple[str, ...]:
             f"prefill workers on {d.beside.units} x {d.beside.offer.instance} of {d.beside.offer.provider}, "
             f"{d.beside.price.contract}: both kinds must be had on one network"
         )
-    notes += _of_the_way(s, closed)
+    notes += _of_the_way(s, x.question.workload.concurrency is not None)
     return tuple(notes)
 
 
@@ -243,6 +248,18 @@ def _of_the_way(s: Sized, closed: bool) -> list[str]:
         accepted = float((c.decode if isinstance(c, Pooled) else c).emitted[row, 0])
         notes.append(f"{accepted:.2f} tokens accepted per step: the constant draft_acceptance, not your text")
     return notes
+
+
+def _market_notes(x: Context, stack: Stack) -> list[str]:
+    """How the capacity is got, and which constraint is left to whoever owns the machine."""
+    if stack.offer is None or stack.price is None:
+        return []
+    found = [f"availability: {a.text} ({a.source})" for a in availability_of(stack.offer, stack.price, stack.chip)]
+    m = x.question.market
+    asked = [*([f"residency {m.residency}"] if m.residency else []), *m.certified]
+    if asked and stack.price.contract == OWNED:
+        found.append(f"own premises: {', '.join(asked)} is yours to ensure")
+    return found
 
 
 def _sources(stack: Stack) -> tuple[str, ...]:

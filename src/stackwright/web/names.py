@@ -11,22 +11,41 @@ from stackwright.web.numbers import ABSENT, count, finite
 Document = dict[str, Any]
 
 _PROVIDERS = {
+    "at-hand": "your own machine",
     "aws": "AWS",
+    "aws-sagemaker": "Amazon SageMaker",
     "azure": "Azure",
+    "baseten": "Baseten",
     "coreweave": "CoreWeave",
+    "crusoe": "Crusoe",
+    "digitalocean": "DigitalOcean",
     "gcp": "Google Cloud",
+    "hotaisle": "Hot Aisle",
+    "hyperstack": "Hyperstack",
     "lambda": "Lambda",
+    "modal": "Modal",
     "nebius": "Nebius",
+    "novita": "Novita AI",
     "oci": "Oracle Cloud",
+    "owned": "Bought",
     "runpod": "RunPod",
+    "sfcompute": "SF Compute",
+    "spheron": "Spheron",
     "tensorwave": "TensorWave",
+    "together": "Together AI",
+    "vast": "Vast.ai",
+    "verda": "Verda",
     "vultr": "Vultr",
 }
 _ENGINES = {"vllm": "vLLM", "sglang": "SGLang", "tensorrt-llm": "TensorRT-LLM"}
 _ASIDE = re.compile(r"\s*\([^()]*\)$")
 _CONTRACTS = {
+    "reserved": "reservation",
+    "reserved_3m": "3-month reservation",
+    "reserved_6m": "6-month reservation",
     "reserved_1y": "1-year reservation",
     "reserved_3y": "3-year reservation",
+    "reserved_5y": "5-year reservation",
     "savings_plan_1y": "1-year savings plan",
     "savings_plan_3y": "3-year savings plan",
 }

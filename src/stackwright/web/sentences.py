@@ -28,6 +28,7 @@ Document = dict[str, Any]
 _OBJECTIVES = {
     "usd_per_mtok_output": "at the lowest cost per output token",
     "usd_per_mtok_total": "at the lowest cost per token",
+    "expected_cost": "at the lowest cost with the expected penalty",
     "chips": "with the fewest chips",
     "energy": "with the least energy",
     "carbon": "with the least carbon",
@@ -40,6 +41,8 @@ _LIMITS = {
     "engines": "engines",
     "regions": "regions",
     "precisions": "precisions",
+    "certified": "providers certified for",
+    "have": "at hand already",
 }
 
 
@@ -81,8 +84,36 @@ def traffic(document: Document) -> Html:
         limits.append(f"at most {usd(finite(q['max_usd_per_hour']))} USD/hour")
     if finite(q.get("max_chips")) is not None:
         limits.append(f"at most {count(q['max_chips'])} chips")
+    if finite(q.get("max_kw")) is not None:
+        limits.append(f"at most {significant(finite(q['max_kw']))} kW")
+    if q.get("residency"):
+        limits.append(f"data stay in {q['residency']}")
+    if q.get("penalty"):
+        limits.append(f"penalty clause {q['penalty']}")
     restricted = f" Allowed: {'; '.join(limits)}." if limits else ""
-    return join(lengths, ".", restricted)
+    return join(lengths, ".", restricted, left_out(document), sector(document))
+
+
+def left_out(document: Document) -> str:
+    """How many offers the constraints of the market left out, and which is the nearest; empty where none."""
+    found = document.get("left_out_offers") or {}
+    if not found.get("count"):
+        return ""
+    near = found["nearest"]
+    offers = "One offer is" if found["count"] == 1 else f"{count(found['count'])} offers are"
+    return f" {offers} left out by these constraints; the nearest is {near['offer']} ({'; '.join(near['reasons'])})."
+
+
+def sector(document: Document) -> str:
+    """What the profile of a sector took for granted; empty without one."""
+    profile = document["question"].get("sector")
+    if not profile or not profile["assumes"]:
+        return ""
+    each = []
+    for a in profile["assumes"]:
+        value = ", ".join(a["value"]) if isinstance(a["value"], list | tuple) else str(a["value"])
+        each.append(f"{a['option']} {value}" + (f" ({a['source']})" if a["source"] else ""))
+    return f" The profile of sector {profile['name']} assumes: {'; '.join(each)}. It is no legal advice."
 
 
 def recommendation(document: Document) -> list[Html]:
@@ -167,6 +198,11 @@ def _caution(p: Document) -> Html | None:
         words.append(f"the price is weakly sourced ({offer['price_confidence']})")
     if words:
         words[-1] += "; ask for a quote"
+    penalty = p.get("penalty")
+    if penalty:
+        words.append(
+            f"the penalty clause is expected to cost {usd(finite(penalty['expected_usd_per_month']))} USD a month"
+        )
     if offer.get("contract") == "spot":
         words.append("spot capacity can be taken away at short notice")
     return join(tag("b", "Check first:"), " ", ". ".join(w[:1].upper() + w[1:] for w in words), ".") if words else None

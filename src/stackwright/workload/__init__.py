@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from stackwright.workload.arrivals import Arrivals
 from stackwright.workload.lengths import Lengths, parse_lengths
 from stackwright.workload.profiles import load_workload, profile, profile_names, profile_record, workload
+from stackwright.workload.sectors import Assumption, Sector, sector, sector_names
 from stackwright.workload.slo import SLO
 from stackwright.workload.traffic import Workload
 
@@ -18,7 +19,9 @@ __all__ = [
     "PUBLISHED",
     "SLO",
     "Arrivals",
+    "Assumption",
     "Lengths",
+    "Sector",
     "Trace",
     "Workload",
     "find_trace",
@@ -29,6 +32,8 @@ __all__ = [
     "profile_names",
     "profile_record",
     "read_trace",
+    "sector",
+    "sector_names",
     "workload",
 ]
 
