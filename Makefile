@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 DEMO_MODEL ?= Qwen/Qwen3-32B
 
-.PHONY: demo test lint bench docs index calibrate constants scoreboard clean help
+.PHONY: demo test lint bench docs index calibrate pages scoreboard clean help
 
 help:            ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## */\t/'
@@ -34,8 +34,10 @@ calibrate: $(VENV)/.base   ## refit the shipped calibration record (needs STACKW
 	OPENBLAS_NUM_THREADS=1 $(BIN)/python benchmarks/calibrate.py
 	$(BIN)/python benchmarks/constants_page.py
 
-constants: $(VENV)/.base   ## rewrite docs/constants.md after a change of the constants or the record
+pages: $(VENV)/.base       ## rewrite the generated pages: docs/constants.md, chips.md, models.md
 	$(BIN)/python benchmarks/constants_page.py
+	$(BIN)/python benchmarks/chips_page.py
+	$(BIN)/python benchmarks/models_page.py
 
 scoreboard: $(VENV)/.base  ## cross-validate everything, write docs/scoreboard (needs the same data)
 	OPENBLAS_NUM_THREADS=1 $(BIN)/python benchmarks/scoreboard.py

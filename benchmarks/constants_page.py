@@ -1,4 +1,4 @@
-"""Writes docs/constants.md from the shipped constants and calibration record: `make constants`."""
+"""Writes docs/constants.md from the shipped constants and calibration record: `make pages`."""
 
 from __future__ import annotations
 
@@ -85,7 +85,7 @@ def page(constants: Constants) -> str:
         "Every named constant of the physics: the median and the spread it starts from (`sd`: standard deviation of "
         "its natural logarithm; 0: held fixed) and the bounds that always hold. Sources are in "
         "`performance/data/constants.yaml`, levels of the fit in [calibration](calibration.md). Written by "
-        "`make constants`.",
+        "`make pages`.",
         "",
         _fitted_words(constants, found),
         "",

@@ -13,6 +13,10 @@ __version__ = "0.1.0"
 
 _LAZY = {
     "plan": "stackwright.api",
+    "choose": "stackwright.api",
+    "compare": "stackwright.api",
+    "choice_document": "stackwright.api",
+    "comparison_document": "stackwright.api",
     "explain": "stackwright.api",
     "predict": "stackwright.api",
     "predict_table": "stackwright.api",
@@ -33,6 +37,10 @@ _LAZY = {
 
 if TYPE_CHECKING:
     from stackwright.api import (
+        choice_document,
+        choose,
+        compare,
+        comparison_document,
         explain,
         explain_document,
         launch_of,
@@ -56,6 +64,10 @@ __all__ = [
     "Lengths",
     "Question",
     "Workload",
+    "choice_document",
+    "choose",
+    "compare",
+    "comparison_document",
     "explain",
     "explain_document",
     "launch_of",

@@ -44,12 +44,45 @@ def predict(**changes: Any) -> Any:
         ({"chip": "trainium2", "engine": "sglang"}, "does not run on"),
         ({"chip": "h100x"}, "unknown chip"),
         ({"concurrency": None, "rate": 1e9}, "more than one replica can sustain"),
+        ({"lora_rank": 16}, "belong to --lora-adapters"),
+        ({"lora_adapters": 4}, "needs --lora-rank"),
+        ({"lora_adapters": 4, "lora_rank": 16, "lora_targets": "mlp"}, "known: attention, all"),
+        ({"lora_adapters": 4, "lora_rank": 1024}, "rank must be from 1 to 512"),
+        ({"lora_adapters": 4000, "lora_rank": 64, "lora_targets": "all"}, "without any cache"),
     ],
 )
 def test_refusals(changes: dict[str, Any], said: str) -> None:
     with pytest.raises(InputError) as refused:
         predict(**changes)
     assert said in str(refused.value)
+
+
+def test_adapters_cost_memory_and_time() -> None:
+    plain, adapted = predict(), predict(lora_adapters=16, lora_rank=16)
+    assert adapted.memory["weights_bytes"] > plain.memory["weights_bytes"]
+    assert adapted.metrics["tpot_mean_s"].value > plain.metrics["tpot_mean_s"].value
+    assert any("16 LoRA adapters of rank 16" in note for note in adapted.notes)
+    assert not any("LoRA" in note for note in plain.notes)
+
+
+def test_the_checkpoint_named_gives_the_precision() -> None:
+    point = {**POINT, "chip": "b300-hgx", "tp": 8}
+    for name, precision in (
+        ("zai-org/GLM-5.1", "bf16"),
+        ("zai-org/GLM-5.1-FP8", "fp8"),
+        ("nvidia/GLM-5.1-NVFP4", "nvfp4"),
+        ("deepseek-ai/DeepSeek-V4-Flash", "mxfp4"),
+        ("sgl-project/DeepSeek-V4-Flash-FP8", "fp8"),
+    ):
+        assert api.predict(name, **point).layout.weight_precision == precision
+    with_hopper = api.predict("nvidia/GLM-5.1-NVFP4", **{**point, "chip": "h200-sxm", "tp": 16})
+    assert with_hopper.layout.weight_precision == "bf16"  # no NVFP4 there: as the model is published
+
+
+def test_a_multimodal_model_is_its_text_part() -> None:
+    said = "text part of a multimodal model: image tokens are not modelled"
+    assert said in api.predict("Qwen/Qwen3-VL-8B-Instruct", **POINT).notes
+    assert said not in predict().notes
 
 
 def test_layout_defaults() -> None:

@@ -128,3 +128,23 @@ def test_a_price_far_from_the_others_and_an_old_one_are_warned_about(catalog: Ca
 
 def test_a_finding_reads_as_one_line():
     assert str(Finding("error", "x", "f", "bad")) == "error: x: f: bad"
+
+
+@pytest.mark.parametrize(
+    ("chip", "defect", "field"),
+    [
+        ("rubin-vr200", {"compute": {"low": {}, "high": {}}}, "compute.low"),
+        ("rubin-vr200", {"memory": {"low": {}, "high": {}}}, "memory.low"),
+        ("mi455x", {"power": {"low": {}, "high": {}}}, "power.low"),
+        ("rtx-4090", {"compute": {"note": ""}}, "compute.int8"),
+        ("m4-max", {"memory": {"capacity_bytes": 128e9}}, "memory.capacity_bytes"),
+        ("m4-max", {"link": {"scale_up_domain": 4}}, "link.scale_up_domain"),
+        ("arc-pro-b60", {"link": {"scale_up_bytes_per_s": 64e9}}, "link.scale_up_bytes_per_s"),
+        ("wse-3", {"memory": {"kind": "HBM"}}, "memory.bandwidth_bytes_per_s"),
+        ("maia-200", {"memory": {"capacity_bytes": 216.5e9}}, "memory.capacity_bytes"),
+    ],
+)
+def test_a_planted_defect_of_an_announced_or_desk_chip_is_rejected(
+    catalog: Catalog, chip: str, defect: dict[str, Any], field: str
+):
+    assert field in fields(planted(catalog, "chips", chip, **defect))

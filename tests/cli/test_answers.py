@@ -33,7 +33,7 @@ def test_help_is_an_answer(shell: Shell, arguments: list[str]) -> None:
 
 
 @pytest.mark.parametrize(
-    "command", ["plan", "predict", "explain", "validate", "calibrate", "catalog", "workload", "completion"]
+    "command", ["plan", "compare", "predict", "explain", "validate", "calibrate", "catalog", "workload", "completion"]
 )
 def test_every_command_has_help_with_an_example_or_a_sentence(shell: Shell, command: str) -> None:
     assert command in shell.answered("--help")

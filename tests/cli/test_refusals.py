@@ -89,7 +89,7 @@ def test_counts_that_are_none(shell: Shell, flag: str, value: str) -> None:
         (["--workload", "/no/such.csv"], "cannot read trace"),
         (["--objective", "cost"], "unknown objective"),
         (["--verify"], "not there yet"),
-        (["--models", "a,b"], "not there yet"),
+        (["--models", "a,b"], "give one MODEL or --models, not both"),
         (["--compare", "/no/such.yaml"], "does not exist"),
         (["--catalog", "/no/such"], "does not exist"),
         (["--calibration", "/no/such"], "does not exist"),

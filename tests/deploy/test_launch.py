@@ -363,3 +363,46 @@ def test_every_documented_argument_that_is_marked_used_is_used_somewhere(engine)
 )
 def test_the_check_of_flags_finds_what_is_wrong(argv, problem):
     assert any(problem in p for p in flag_problems("vllm", argv))
+
+
+DESK = dataclasses.replace(BASE, max_num_seqs=4, max_num_batched_tokens=2048)
+
+
+@pytest.mark.parametrize(("engine", "on"), [("llama.cpp", "rtx-4090"), ("llama.cpp", "xeon-6980p"), ("mlx", "m4-max")])
+@pytest.mark.parametrize("weights", ["bf16", "int8", "int4"])
+def test_desk_engines_start_with_documented_flags_on_what_their_converter_makes(engine, on, weights):
+    command = make(engine, Layout(weight_precision=weights), CHECKPOINTS["bf16"], DESK, on=on)
+    assert flag_problems(engine, command.argv) == []
+    f = flags(command)
+    assert f["--host"] == "127.0.0.1"
+    if engine == "llama.cpp":
+        assert int(f["--ctx-size"]) == int(f["--parallel"]) * DESK.max_model_len
+        assert ("--n-gpu-layers" in f) == (on == "rtx-4090")
+        form = {"bf16": "BF16", "int8": "Q8_0", "int4": "Q4_0"}[weights]
+        assert f["--model"] == f"Llama-3.3-70B-Instruct-{form}.gguf"
+    else:
+        assert f["--decode-concurrency"] == "4"
+        converted = {"bf16": CHECKPOINTS["bf16"], "int8": "Llama-3.3-70B-Instruct-8bit"}
+        assert f["--model"] == converted.get(weights, "Llama-3.3-70B-Instruct-4bit")
+    assert weights == "bf16" or "make the" in command.note
+
+
+def test_llama_cpp_holds_whole_layers_on_each_card_and_refuses_other_splits():
+    over = make("llama.cpp", Layout(pp=2, weight_precision="int4"), serving=DESK, on="rtx-4090", node_chips=4)
+    assert flags(over)["--split-mode"] == "layer"
+    for layout in (Layout(tp=2), Layout(tp=2, ep=2), Layout(attention_dp=2, ep=2)):
+        with pytest.raises(UnsupportedError, match="by layers only"):
+            make("llama.cpp", layout, serving=DESK, on="rtx-4090")
+    with pytest.raises(UnsupportedError, match="one machine"):
+        make("mlx", Layout(pp=2), serving=DESK, on="m4-max")
+
+
+@pytest.mark.parametrize("on", ["trainium1", "trainium3", "inferentia2", "xeon-6980p", "tt-wormhole-n150"])
+def test_vllm_is_not_launched_where_its_plugin_counts_or_budgets_otherwise(on):
+    with pytest.raises(UnsupportedError, match=f"no launch command for vllm on {on}"):
+        make("vllm", on=on)
+
+
+def test_vllm_names_its_plugin_and_takes_fp16_where_a_chip_has_no_bf16():
+    assert "Gaudi plugin" in make("vllm", Layout(tp=8), on="gaudi3").note
+    assert flags(make("vllm", on="t4"))["--dtype"] == "half"

@@ -62,13 +62,36 @@ def test_more_experts_per_token_than_experts_is_refused():
         parse_config({**MIXTRAL_8X7B, "num_experts_per_tok": 9}, "m")
 
 
-def test_mixed_dense_and_expert_layers_are_refused():
-    with pytest.raises(UnsupportedError, match="decoder_sparse_step"):
-        parse_config({**QWEN3_30B_A3B, "decoder_sparse_step": 2}, "m")
-    with pytest.raises(UnsupportedError, match="moe_layer_freq"):
-        parse_config({**DEEPSEEK_V3, "moe_layer_freq": 2}, "m")
+def test_expert_layers_stand_where_the_fields_say():
+    """Every other layer (decoder_sparse_step 2), two of the rest dense by name; every second from the fourth on."""
+    qwen = parse_config({**QWEN3_30B_A3B, "decoder_sparse_step": 2, "mlp_only_layers": [1, 3]}, "m")
+    assert (qwen.experts[0].layers, qwen.feed_forwards[0].layers) == (22, 26)
+    deepseek = parse_config({**DEEPSEEK_V3, "moe_layer_freq": 2}, "m")
+    assert deepseek.experts[0].layers == len(range(4, 61, 2))
+    listed = parse_config({**DEEPSEEK_V3, "moe_layer_freq": [0] * 11 + [1] * 50}, "m")
+    assert (listed.experts[0].layers, listed.feed_forwards[0].layers) == (50, 11)
+
+
+def test_impossible_places_of_experts_are_refused():
     with pytest.raises(InputError, match="first_k_dense_replace"):
         parse_config({**DEEPSEEK_V3, "first_k_dense_replace": 62}, "m")
+    with pytest.raises(InputError, match="moe_layer_freq lists 3 layers"):
+        parse_config({**DEEPSEEK_V3, "moe_layer_freq": [0, 1, 1]}, "m")
+
+
+def test_a_refusal_names_the_strange_fields_and_the_nearest_families():
+    with pytest.raises(UnsupportedError, match=r"'qwen4_moe'.*ssm_state_size.*near: qwen\d_moe"):
+        parse_config({"model_type": "qwen4_moe", "ssm_state_size": 128}, "m")
+    with pytest.raises(UnsupportedError, match=r"block_configs \(layers that differ one by one\)"):
+        parse_config({**LLAMA_8B, "block_configs": [{}]}, "m")
+
+
+def test_the_text_part_of_a_multimodal_model_says_so():
+    outer = {"model_type": "qwen3_vl", "text_config": {**QWEN3_8B, "model_type": "qwen3_vl_text"}}
+    m = parse_config(outer, "m")
+    assert m.parameters == parse_config(QWEN3_8B, "m").parameters
+    assert "image tokens are not modelled" in m.note
+    assert parse_config(QWEN3_8B, "m").note == ""
 
 
 def test_null_means_the_default():

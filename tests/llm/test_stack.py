@@ -7,8 +7,9 @@ from stackwright.catalog import load_catalog
 from stackwright.llm import parse_config
 from stackwright.llm.operators import StepShape
 from stackwright.llm.stack import stack, take
-from stackwright.performance import Candidate, Layout, candidates, memory_budget, step_time
+from stackwright.performance import Candidate, Layout, candidates, kv_bytes_per_sequence, memory_budget, step_time
 from stackwright.performance.constants import prior_constants
+from stackwright.performance.models import model_of
 
 NAMES = (
     "meta-llama/Meta-Llama-3.1-8B",
@@ -55,3 +56,18 @@ def test_counts_and_rows():
 def test_one_model_is_not_stacked():
     model = models()[0]
     assert stack([model, model]) is model
+
+
+def test_every_model_of_the_catalogue_stacks_without_changing():
+    """Kinds of layer, several of a kind, and widths of experts: each row equals its model alone."""
+    facts = load_catalog()
+    every = [model_of(e) for e in facts.models.values()]
+    layout = Layout(weight_precision="bf16")
+    row = Candidate(facts.engine("vllm"), facts.chip("b300-hgx"), layout)
+    together = candidates(every, [row] * len(every), prior_constants())
+    shape = StepShape(np.array([[64.0, 7.0]]), np.array([[16.0, 7.0]]), np.array(9000.0), False)
+    seconds, kv = step_time(together, shape).seconds, kv_bytes_per_sequence(together, 9000.0)
+    for i, model in enumerate(every):
+        alone = candidates(model, [row], prior_constants())
+        np.testing.assert_allclose(seconds[[i]], step_time(alone, shape).seconds, rtol=1e-12, err_msg=model.id)
+        np.testing.assert_allclose(kv[[i]], kv_bytes_per_sequence(alone, 9000.0), rtol=1e-12, err_msg=model.id)

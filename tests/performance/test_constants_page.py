@@ -29,7 +29,7 @@ def with_record(shifts, **other):
 
 
 def test_the_committed_page_is_what_the_script_writes():
-    assert (ROOT / "docs" / "constants.md").read_text() == page(load_constants()), "run `make constants`"
+    assert (ROOT / "docs" / "constants.md").read_text() == page(load_constants()), "run `make pages`"
 
 
 def test_every_constant_is_on_the_page_once_with_its_bounds():

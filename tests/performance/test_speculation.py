@@ -144,7 +144,9 @@ def test_what_cannot_be_is_refused(s: Speculation, said: str) -> None:
         check_speculation(s, LLAMA)
 
 
-@pytest.mark.parametrize("key", ["num_nextn_predict_layers", "num_mtp_modules", "mtp_num_hidden_layers"])
+@pytest.mark.parametrize(
+    "key", ["num_nextn_predict_layers", "num_mtp_modules", "mtp_num_hidden_layers", "num_mtp_layers"]
+)
 def test_modules_are_read_from_the_config(key: str) -> None:
     assert model({**facts.DEEPSEEK_V3, "num_nextn_predict_layers": 0, key: 2}).prediction_modules == 2
     check_speculation(Speculation("mtp", 2, 3.0), V3)

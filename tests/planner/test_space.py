@@ -201,3 +201,71 @@ def test_a_question_has_a_promise_and_no_restriction_by_default() -> None:
     q = Question(MODEL, profile("chat"))
     assert q.slo == DEFAULT_SLO
     assert (q.allowed.chips, q.market.clouds, q.allowed.engines, q.allowed.vendors) == ((), (), (), ())
+
+
+def test_a_chip_without_published_rates_is_left_out_with_that_reason() -> None:
+    with pytest.raises(InputError, match="no published arithmetic rate of vera-cpu"):
+        api.plan(MODEL, chips=("vera-cpu",))
+    answer = ask(chips=("h100-sxm", "vera-cpu", "qualcomm-ai200"))
+    assert {(r.chip, r.reason) for r in answer.rejected if r.kind == "no published figures of the chip"} == {
+        ("vera-cpu", "no published arithmetic rate of vera-cpu"),
+        ("qualcomm-ai200", "no published arithmetic rate and no memory figure of qualcomm-ai200"),
+    }
+
+
+def test_chips_that_only_their_maker_uses_are_offered_when_named() -> None:
+    from stackwright.planner import resolve_model
+    from stackwright.planner.question import Allowed, Question
+    from stackwright.planner.space import space
+
+    facts = load_catalog()
+    model, entry = resolve_model(MODEL, facts)
+    everything = space(Question(MODEL, profile("chat")), model, entry, facts)
+    internal = {c.id for c in facts.chips.values() if c.status == "internal"}
+    assert {r.chip for r in everything.rejected if r.kind == "used by its maker only"} == internal
+    assert not internal & {e.chip.id for e in everything.entries}
+    named = space(Question(MODEL, profile("chat"), allowed=Allowed(chips=("maia-200",))), model, entry, facts)
+    assert {e.chip.id for e in named.entries} == {"maia-200"}
+
+
+def test_engines_that_quantise_offer_it_beside_the_published_checkpoints() -> None:
+    from stackwright.planner import resolve_model
+    from stackwright.planner.models import checkpoint_of
+    from stackwright.planner.question import Allowed, Question
+    from stackwright.planner.space import space
+
+    facts = load_catalog()
+    model, entry = resolve_model(MODEL, facts)
+    q = Question(MODEL, profile("chat"), allowed=Allowed(chips=("rtx-4090",), engines=("llama.cpp", "vllm")))
+    found: dict[str, set[str]] = {}
+    for e in space(q, model, entry, facts).entries:
+        found.setdefault(e.engine.id, set()).add(e.layout.weight_precision)
+    assert found["llama.cpp"] == {"bf16", "int8", "int4"}
+    assert "int4" not in found["vllm"] or any(c.precision == "int4" for c in entry.checkpoints)  # type: ignore[union-attr]
+    hub_id, note = checkpoint_of(MODEL, entry, "int4", facts.engine("llama.cpp"))
+    assert hub_id == MODEL
+    assert "llama-quantize" in note
+    assert "quantise it first" in checkpoint_of(MODEL, entry, "int4", facts.engine("sglang"))[1]
+
+
+def test_chips_without_links_get_one_chip_layouts_and_layer_splitters_no_tensor_parallelism() -> None:
+    from stackwright.performance import Layout, layout_problem
+    from stackwright.planner import resolve_model
+
+    facts = load_catalog()
+    model, _ = resolve_model(MODEL, facts)
+    mac, card, llama, vllm = (
+        facts.chip("m4-max"),
+        facts.chip("rtx-4090"),
+        facts.engine("llama.cpp"),
+        facts.engine("vllm"),
+    )
+    assert {x.n_chips for x in layouts(model, mac, llama, "int4", "bf16")} == {1}
+    orin = facts.chip("jetson-agx-orin-64")
+    assert {x.n_chips for x in layouts(model, orin, vllm, "bf16", "bf16")} == {1}
+    assert "no links" in str(layout_problem(Layout(pp=2), model, llama, mac))
+    split = list(layouts(model, card, llama, "int4", "bf16"))
+    assert {x.tp for x in split} == {1}
+    assert {x.pp for x in split} == {1, 2, 4}
+    assert max(x.tp for x in layouts(model, card, vllm, "bf16", "bf16")) == 4
+    assert "splits a model by layers" in str(layout_problem(Layout(tp=2), model, llama, card))

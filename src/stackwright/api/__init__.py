@@ -1,6 +1,8 @@
 """The Python API: the commands as functions, and their documents."""
 
 from stackwright.api.calibration import calibrate
+from stackwright.api.choice import choice_document, choose
+from stackwright.api.comparison import compare, comparison_document
 from stackwright.api.documents import launch_of, plan_document, predict_document
 from stackwright.api.explanation import explain_document
 from stackwright.api.freshness import refresh
@@ -14,6 +16,10 @@ __all__ = [
     "api_offers",
     "calibrate",
     "catalog_with",
+    "choice_document",
+    "choose",
+    "compare",
+    "comparison_document",
     "constants_from",
     "explain",
     "explain_document",

@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from stackwright.api.lock_in import lock_in_document
 from stackwright.catalog import Offer, Price
 from stackwright.deploy import LaunchCommand, PoolLaunch, ServingSettings, drafting, launch_command, pool_launch
 from stackwright.errors import UnsupportedError
@@ -39,8 +40,8 @@ def plan_document(answer: Answer) -> Document:
         "evaluated": answer.evaluated,
         "cpu_s": round(answer.cpu_s, 4),
         "elapsed_s": round(answer.elapsed_s, 4),
-        "plans": [_plan(p, answer.question) for p in answer.plans],
-        "unpriced": [_plan(p, answer.question) for p in answer.unpriced],
+        "plans": [plan_entry(p, answer.question) for p in answer.plans],
+        "unpriced": [plan_entry(p, answer.question) for p in answer.unpriced],
         "assumptions": list(answer.assumptions),
         "rejected_by_reason": dict(rejected_by_reason(answer.rejected)),
         "rejected": [
@@ -52,7 +53,7 @@ def plan_document(answer: Answer) -> Document:
     }
     if answer.comparison is not None:
         found["compare"] = {
-            "today": _plan(answer.comparison, answer.question),
+            "today": plan_entry(answer.comparison, answer.question),
             "changes": list(answer.comparison_changes),
         }
     return found
@@ -278,7 +279,8 @@ def max_model_len(w: Workload) -> int:
     return 1024 * math.ceil(max(longest, longest_request(w)) / 1024)
 
 
-def _plan(p: Plan, q: Question) -> Document:
+def plan_entry(p: Plan, q: Question) -> Document:
+    """One ranked plan of a question."""
     stack, percentile = p.stack, f"p{q.slo.percentile:g}"
     found: Document = {
         "rank": p.rank,
@@ -329,6 +331,7 @@ def _plan(p: Plan, q: Question) -> Document:
         {"contract": c, "usd_per_hour": usd, "region": region} for c, usd, region in p.other_contracts
     ]
     found["launch"] = _launch(p, q.workload)
+    found["lock_in"] = lock_in_document(p.lock_in)
     notes = list(p.notes)
     if found["launch"]["command"] is None:
         notes.append(found["launch"]["note"])

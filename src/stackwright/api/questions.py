@@ -14,7 +14,7 @@ from stackwright.catalog import Catalog, Chip, Engine, ModelEntry, load_catalog
 from stackwright.catalog.yaml_files import KINDS, list_files
 from stackwright.errors import InputError
 from stackwright.llm import Model
-from stackwright.performance import Candidate, Constants, Layout, Speculation, load_constants
+from stackwright.performance import Candidate, Constants, Layout, Lora, Speculation, load_constants
 from stackwright.performance.candidates import context_of
 from stackwright.performance.own_points import cell_of
 from stackwright.performance.pools import Pools, parse_workers
@@ -50,6 +50,9 @@ def predict(
     draft_tokens: int | None = None,
     acceptance_length: float | None = None,
     draft_cost: float | None = None,
+    lora_adapters: int | None = None,
+    lora_rank: int | None = None,
+    lora_targets: str | None = None,
     workload: str | Workload | None = None,
     isl: float | None = None,
     osl: float | None = None,
@@ -76,6 +79,7 @@ def predict(
     (users), unless the workload has a load of its own. `tp` defaults to the chips that `pp`, `attention_dp`
     and `cp` leave; the precision to the published one. `speculative` names a method (mtp, eagle,
     ngram, draft-model), with `draft_tokens` per step and the `acceptance_length` that the engine reports.
+    `lora_adapters` of `lora_rank` are served beside the model, on its `attention` projections or on `all` dense ones.
     `own`: tables of own measurements (1 to 50 rows of the same engine, chip, network, weight precision and draft),
     which correct the prediction and narrow its intervals.
     """
@@ -85,7 +89,7 @@ def predict(
     support = next((s for s in engine_record.supports if chip_record.family in s.families), None)
     if support is None:
         raise InputError(f"{engine_record.id} does not run on {chip_record.family} chips ({chip_record.id})")
-    weights = (weight_precision or "").lower() or native_precision(architecture, entry, support.weights)
+    weights = (weight_precision or "").lower() or native_precision(architecture, entry, support.weights, model)
     kv = (kv_precision or "").lower() or default_kv_precision(weights, support.kv)
     pools = None
     if prefill is not None or decode is not None:
@@ -108,7 +112,10 @@ def predict(
             f"{longest_request(traffic):g}: shorten them or choose another model"
         )
     speculation = speculation_given(speculative, draft_tokens, acceptance_length, draft_cost)
-    candidate = Candidate(engine_record, chip_record, layout, speculation=speculation)
+    lora = lora_given(lora_adapters, lora_rank, lora_targets)
+    if lora is not None and own:
+        raise InputError("--own corrects deployments without adapters: leave it out beside --lora-adapters")
+    candidate = Candidate(engine_record, chip_record, layout, speculation=speculation, lora=lora)
     cell = cell_of(context_of(architecture, candidate), speculation)
     record, said = with_own(constants or load_constants(), own, facts, cell[2], cell)
     keeper = (pools.prefill_chip if pools else None) or chip_record
@@ -166,6 +173,20 @@ def speculation_given(
     return Speculation(name, draft_tokens, acceptance_length, draft_cost)
 
 
+def lora_given(adapters: int | None, rank: int | None, targets: str | None) -> Lora | None:
+    """The LoRA adapters of the arguments; None without any. Targets default to the attention projections."""
+    if adapters is None:
+        if rank is not None or targets is not None:
+            raise InputError("--lora-rank and --lora-targets belong to --lora-adapters N")
+        return None
+    if rank is None:
+        raise InputError("--lora-adapters needs --lora-rank, such as 16")
+    where = (targets or "attention").lower()
+    if where not in ("attention", "all"):
+        raise InputError(f"unknown --lora-targets {where!r}; known: attention, all")
+    return Lora(adapters, rank, "attention" if where == "attention" else "all")
+
+
 def one_load(traffic: Workload, rate: float | None, concurrency: float | None, rounds: float | None) -> Workload:
     """The traffic under the load given here, else under its own; an operating point needs one."""
     if rate is not None or concurrency is not None:
@@ -200,10 +221,12 @@ def tensor_ranks(n_chips: int | None, tp: int | None, pp: int, attention_dp: int
     return tp
 
 
-def native_precision(model: Model, entry: ModelEntry | None, supported: Sequence[str]) -> str:
-    """The precision the model is published in, or the first one that this engine runs on this chip."""
-    published: list[str] = [c.precision for c in entry.checkpoints] if entry else []
-    wanted = [model.native_precision, *published]
+def native_precision(model: Model, entry: ModelEntry | None, supported: Sequence[str], asked: str = "") -> str:
+    """The precision of the checkpoint asked for, that the model is published in, or the first one that runs here."""
+    checkpoints = entry.checkpoints if entry else ()
+    published: list[str] = [c.precision for c in checkpoints]
+    named = [c.precision for c in checkpoints if entry and c.hub_id.lower() == asked.lower() != entry.id.lower()]
+    wanted = [*named, model.native_precision, *published]
     for precision in wanted:
         if precision in supported:
             return precision

@@ -5,7 +5,8 @@ from __future__ import annotations
 import datetime as dt
 from typing import Any
 
-from stackwright.catalog.api_prices import api_prices_of
+from stackwright.catalog.api_offers import ApiOffer, api_offers_of
+from stackwright.economics.api_cost import ApiCost, api_cost
 from stackwright.workload import Workload
 
 
@@ -14,25 +15,42 @@ def api_offers(model: str, w: Workload) -> list[dict[str, Any]]:
 
     `usd_per_mtok_output` charges input and output tokens of a mean request to its output tokens, the definition that
     self-hosted plans use; cached input is priced at the cache-read rate where the list has one.
+    """
+    found = [api_document(offer, api_cost(offer.tiers, w), w) for offer in api_offers_of([model])]
+    return sorted(found, key=lambda r: float(r["usd_per_mtok_output"]))
+
+
+def api_document(offer: ApiOffer, cost: ApiCost, w: Workload) -> dict[str, Any]:
+    """An API offer with what it costs for a traffic; the rates are those of the shortest prompts.
+
     `date` is the day the price is asked for, `list_read` the day the list was fetched (None: the installed package's).
     """
-    found = []
-    for price in api_prices_of(model):
-        cached = w.prefix_hit_rate if price.cache_read_usd_per_mtok is not None else 0.0
-        read = price.cache_read_usd_per_mtok or 0.0
-        per_input = (1.0 - cached) * price.input_usd_per_mtok + cached * read
-        per_request = w.input.mean * per_input + w.output.mean * price.output_usd_per_mtok
-        found.append(
+    rates = offer.tiers[0].rates
+    return {
+        "provider": offer.seller.id,
+        "provider_name": offer.seller.name,
+        "provider_kind": offer.seller.kind,
+        "model": offer.model,
+        "endpoint": offer.endpoint or None,
+        "usd_per_mtok_input": rates.input,
+        "usd_per_mtok_output_list": rates.output,
+        "usd_per_mtok_cache_read": rates.cache_read,
+        "long_prompt_tiers": [
             {
-                "provider": price.provider,
-                "model": price.model,
-                "usd_per_mtok_input": price.input_usd_per_mtok,
-                "usd_per_mtok_output_list": price.output_usd_per_mtok,
-                "usd_per_mtok_output": per_request / w.output.mean,
-                "date": price.date.isoformat(),
-                "source": price.source,
-                "list_read": price.read.isoformat() if price.read else None,
-                "list_age_days": price.age_days(dt.date.today()),
+                "above_input_tokens": t.above_input_tokens,
+                "usd_per_mtok_input": t.rates.input,
+                "usd_per_mtok_output_list": t.rates.output,
             }
-        )
-    return sorted(found, key=lambda r: float(r["usd_per_mtok_output"]))
+            for t in offer.tiers[1:]
+        ],
+        "usd_per_mtok_output": cost.usd_per_mtok_output,
+        "usd_per_mtok_output_batch": api_cost(offer.batch, w).usd_per_mtok_output if offer.batch else None,
+        "usd_per_request": cost.usd_per_request,
+        "context_tokens": offer.context_tokens,
+        "date": offer.date.isoformat(),
+        "list_read": offer.read.isoformat() if offer.read else None,
+        "list_age_days": offer.age_days(dt.date.today()),
+        "source": offer.source,
+        "confidence": offer.confidence,
+        "note": offer.note,
+    }

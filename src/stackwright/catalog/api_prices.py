@@ -37,9 +37,12 @@ class ApiPrice:
         return None if self.read is None else (on - self.read).days
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class PriceList:
-    """A list of token prices: the snapshot of genai-prices, what it is called, the day it was fetched."""
+    """A list of token prices: the snapshot of genai-prices, what it is called, the day it was fetched.
+
+    One list is equal to itself only, so that what is made of it can be kept beside it.
+    """
 
     snapshot: Any
     name: str
@@ -132,34 +135,3 @@ def _tiered(price: Any, input_tokens: int, tiers: set[int]) -> float | None:
     tiers.update(step.start for step in steps)
     reached = [step for step in steps if input_tokens > step.start]
     return float(max(reached, key=lambda step: step.start).price if reached else price.base)
-
-
-def api_prices_of(model: str, at: dt.date | None = None) -> list[ApiPrice]:
-    """List prices of every provider that sells `model` (a hub id or its last part), in the order of the lists.
-
-    Names are compared without maker, case and punctuation; a provider's dated re-releases of the same name count.
-    Providers that do not price by input and output token are left out. No network.
-    """
-    wanted = _bare(model)
-    found = []
-    for provider in price_list().snapshot.providers:
-        for listed in provider.models:
-            if _bare(listed.id) != wanted:
-                continue
-            try:
-                found.append(api_price(listed.id, provider.id, at))
-            except (UnknownIdError, UnsupportedError):
-                continue
-    return found
-
-
-def _bare(model: str) -> str:
-    """A model name without maker, case, punctuation and the words that mark a chat tuning.
-
-    >>> _bare("meta-llama/Llama-3.3-70B-Instruct") == _bare("llama-3.3-70b")
-    True
-    """
-    name = model.rsplit("/", 1)[-1].split(":", 1)[0].lower()
-    for word in ("instruct", "meta", "versatile", "turbo"):
-        name = name.replace(word, "")
-    return "".join(c for c in name if c.isalnum())

@@ -15,7 +15,19 @@ from typing import Any
 
 from stackwright.catalog.check_providers import check_providers
 from stackwright.catalog.findings import Finding, Found
-from stackwright.catalog.records import STALE_PRICE_DAYS, Chip, Engine, Grid, ModelEntry, Offer, Price, Sourced, System
+from stackwright.catalog.records import (
+    STALE_PRICE_DAYS,
+    Chip,
+    Compute,
+    Engine,
+    Grid,
+    Memory,
+    ModelEntry,
+    Offer,
+    Price,
+    Sourced,
+    System,
+)  # fmt: skip
 from stackwright.catalog.store import Catalog, prices_in_force
 from stackwright.units import GIB, GIGA
 
@@ -23,14 +35,20 @@ PRICE_BAND = 4.0  # a price per chip-hour beyond this factor of the chip's media
 SENTINEL_USD = frozenset({0.0, 700.0, 999.0, 999.99, 9999.0})
 NO_FP8_FAMILIES = frozenset({"volta", "turing", "ampere"})
 WEAK_INT8_FAMILIES = frozenset({"blackwell-ultra"})
-DECIMAL_VENDORS = frozenset({"NVIDIA", "AMD", "Intel"})  # sell decimal GB; the others print GiB
+DECIMAL_VENDORS = frozenset({"NVIDIA", "AMD", "Intel"})  # sell decimal GB
+BINARY_VENDORS = frozenset({"Google", "AWS", "Apple"})  # print GiB; of the rest either is seen
+UNIFIED = "unified"  # memory shared with the CPU: the driver may give programs much less of it
+ON_CHIP = "SRAM"
+WIDE = frozenset({"announced", "estimated"})  # status of chips whose figures need ranges
+WEAK = frozenset({"announced", "press", "assumption"})
 NOT_AN_OFFER = re.compile(
     r"accelerator[ _-]only|billed apart|starting[ _]at|modelled|estimated|low[ _]priority",
     re.IGNORECASE,
 )
 MARKET = re.compile(r"\bmedian\b|\bcommunity\b", re.IGNORECASE)  # sold by third parties: contract `marketplace` only
 BOTH_WAYS = re.compile(r"([\d,.]+) GB/s both ways")
-PCIE = re.compile(r"PCIe ([3-7])\.0 x16")
+PCIE = re.compile(r"PCIe ([3-7])\.0 x(4|8|16)")
+DENSE = re.compile(r"([\d,.]+) TFLOP/s dense")
 
 
 def check_catalog(catalog: Catalog, today: dt.date | None = None) -> list[Finding]:
@@ -68,7 +86,8 @@ def check_offer(offer: Offer, catalog: Catalog, day: dt.date) -> list[Finding]:
 
 
 def _groups(chip: Chip) -> list[tuple[str, Sourced]]:
-    return [("compute", chip.compute), ("memory", chip.memory), ("link", chip.link), ("power", chip.power)]
+    groups = [("compute", chip.compute), ("memory", chip.memory), ("link", chip.link), ("power", chip.power)]
+    return [(name, group) for name, group in groups if group is not None]
 
 
 def _provenance(record: str, parts: Iterable[tuple[str, Sourced]]) -> Found:
@@ -92,10 +111,13 @@ def _bounds(record: str, field: str, part: Sourced, bound: str, holds: Callable[
 
 
 def _chip(chip: Chip, catalog: Catalog) -> Found:
-    yield from _compute(chip, catalog)
-    yield from _memory(chip)
+    if chip.compute is not None:
+        yield from _compute(chip, chip.compute, catalog)
+    if chip.memory is not None:
+        yield from _memory(chip, chip.memory)
     yield from _link(chip, catalog)
-    if not 30 <= chip.power.tdp_w <= 5000:
+    yield from _ranges(chip)
+    if not 30 <= chip.power.tdp_w <= 30000:
         yield Finding("error", chip.id, "power.tdp_w", f"{chip.power.tdp_w:g} W is no board power")
 
 
@@ -104,36 +126,58 @@ def _siblings(chip: Chip, catalog: Catalog) -> list[Chip]:
     return [c for c in catalog.chips.values() if c.family == chip.family and c.id != chip.id]
 
 
-def _compute(chip: Chip, catalog: Catalog) -> Found:
-    c = chip.compute
+def _ranges(chip: Chip) -> Found:
+    """Weak figures of a chip that is not sold yet need a range: its predictions are as wide as they are."""
+    if chip.status not in WIDE:
+        return
+    needed = {"compute": "bf16", "memory": "bandwidth_bytes_per_s", "power": "tdp_w"}
+    for where, group in _groups(chip):
+        name = needed.get(where)
+        if name and group.confidence in WEAK and name not in {**group.low, **group.high}:
+            yield Finding("error", chip.id, f"{where}.low", f"{chip.status}: give {name} a range (low, high)")
+
+
+def _compute(chip: Chip, c: Compute, catalog: Catalog) -> Found:
     if c.fp8 and chip.family in NO_FP8_FAMILIES:
         yield Finding("error", chip.id, "compute.fp8", f"{chip.family} has no FP8 units; INT8 must not stand in")
     if c.int8 and c.fp8 and chip.family in WEAK_INT8_FAMILIES and c.int8 > c.fp8 / 2:
         yield Finding("error", chip.id, "compute.int8", f"INT8 of {chip.family} is a small part of FP8, not the same")
+    stated = [1e12 * float(text.replace(",", "")) for text in DENSE.findall(f"{c.note} {c.source}")]
+
+    def said(rate: float) -> bool:
+        return any(abs(rate / dense - 1) < 0.01 for dense in stated)
+
     for name, base_name, most in (("fp8", "bf16", 2.1), ("int8", "bf16", 2.1), ("fp4", "fp8", 3.5)):
         rate, base = getattr(c, name), getattr(c, base_name)
-        if rate and base and rate / base > most:
+        if rate and base and rate / base > most and not said(rate):
             message = f"{rate / base:.1f} times {base_name}: looks like a sparse rate beside a dense one"
-            yield Finding("error", chip.id, f"compute.{name}", message)
+            yield Finding("error", chip.id, f"compute.{name}", f"{message} (else say 'N TFLOP/s dense' in the note)")
     if c.fp8 and c.fp8 < 0.95 * c.bf16:
         yield Finding("error", chip.id, "compute.fp8", "below BF16: looks like a sparse BF16 rate")
-    siblings = [s.compute.bf16 for s in _siblings(chip, catalog) if s.link.scale_up_kind == chip.link.scale_up_kind]
-    if siblings and chip.vendor not in ("Google",) and not 0.6 <= c.bf16 / median(siblings) <= 1.7:
-        message = f"{c.bf16 / median(siblings):.1f} times its {chip.family} siblings: sparse rate taken as dense?"
-        yield Finding("error", chip.id, "compute.bf16", message)
+    alike = [s for s in _siblings(chip, catalog) if s.link.scale_up_kind == chip.link.scale_up_kind]
+    rates = [s.compute.bf16 for s in alike if s.compute is not None]
+    if rates and chip.vendor not in ("Google", "Apple") and not said(c.bf16):
+        ratio = c.bf16 / median(rates)
+        if not 0.6 <= ratio <= 1.7:
+            message = f"{ratio:.1f} times its {chip.family} siblings: sparse rate taken as dense?"
+            yield Finding("error", chip.id, "compute.bf16", f"{message} (else say 'N TFLOP/s dense' in the note)")
 
 
-def _memory(chip: Chip) -> Found:
-    size, visible = chip.memory.capacity_bytes, chip.memory.visible_bytes
+def _memory(chip: Chip, memory: Memory) -> Found:
+    size, visible = memory.capacity_bytes, memory.visible_bytes
     binary, decimal = size % GIB == 0, size % GIGA == 0
-    if chip.vendor in DECIMAL_VENDORS and not decimal:
+    on_chip = memory.kind == ON_CHIP
+    if chip.vendor in DECIMAL_VENDORS and not decimal and not on_chip:
         extra = f"; it is {size / GIB:g} GiB where the data sheet says GB" if binary else ""
         yield Finding("error", chip.id, "memory.capacity_bytes", f"not a whole number of decimal GB{extra}")
-    if chip.vendor not in DECIMAL_VENDORS and not binary:
+    if chip.vendor in BINARY_VENDORS and not binary:
         yield Finding("error", chip.id, "memory.capacity_bytes", f"{chip.vendor} prints GiB; this is no whole GiB")
-    if visible and not 0.93 <= visible / size <= 1.08:
+    if not (binary or decimal or on_chip):
+        yield Finding("error", chip.id, "memory.capacity_bytes", "neither whole GB nor whole GiB")
+    least = 0.5 if UNIFIED in memory.kind else 0.93
+    if visible and not least <= visible / size <= 1.08:
         yield Finding("error", chip.id, "memory.visible_bytes", f"{visible / size:.2f} of the capacity sold")
-    if not 5e10 <= chip.memory.bandwidth_bytes_per_s <= 1e14:
+    if not 5e10 <= memory.bandwidth_bytes_per_s <= (1e17 if on_chip else 1e14):
         yield Finding("error", chip.id, "memory.bandwidth_bytes_per_s", "not bytes per second of a chip's memory")
 
 
@@ -141,11 +185,15 @@ def _link(chip: Chip, catalog: Catalog) -> Found:
     link, field = chip.link, "link.scale_up_bytes_per_s"
     rate = link.scale_up_bytes_per_s
     text = f"{link.note} {link.source}"
+    if link.scale_up_kind == "none":
+        if link.scale_up_domain != 1:
+            yield Finding("error", chip.id, "link.scale_up_domain", "more than one chip without a link between them")
+        return
     if link.scale_up_kind == "pcie":
         generation = PCIE.search(text)
         if generation is None:
             yield Finding("warning", chip.id, field, "name the PCIe generation in the source ('PCIe 5.0 x16')")
-        elif abs(rate / (16e9 * 2 ** (int(generation.group(1)) - 3)) - 1) > 0.05:
+        elif abs(rate / (1e9 * int(generation.group(2)) * 2 ** (int(generation.group(1)) - 3)) - 1) > 0.05:
             yield Finding("error", chip.id, field, f"{rate:g} is not one direction of {generation.group(0)}")
         return
     stated = BOTH_WAYS.search(text)
@@ -153,6 +201,8 @@ def _link(chip: Chip, catalog: Catalog) -> Found:
         yield Finding("warning", chip.id, field, "give the vendor's figure as 'N GB/s both ways' in the note")
     elif abs(2 * rate / (float(stated.group(1).replace(",", "")) * GIGA) - 1) > 0.02:
         yield Finding("error", chip.id, field, f"{rate:g} is not half of {stated.group(0)}")
+    if stated is not None:
+        return
     for sibling in _siblings(chip, catalog):
         other = sibling.link
         if other.scale_up_kind == link.scale_up_kind != "ici" and not 0.6 < rate / other.scale_up_bytes_per_s < 1.7:

@@ -11,6 +11,8 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from stackwright.errors import UnsupportedError
+
 Confidence = Literal["measured", "datasheet", "announced", "press", "assumption"]
 Precision = Literal["bf16", "fp8", "fp4", "nvfp4", "mxfp4", "int8", "int4"]
 # `reserved`: a term that the list does not print, or that the note names; `marketplace`: hosts of third parties;
@@ -42,7 +44,11 @@ class Sourced(Record):
 
 
 class Compute(Sourced):
-    """Dense peak arithmetic rate in FLOP/s by format (`fp4` is NVFP4 or MXFP4). Absent = not supported."""
+    """Dense peak arithmetic rate in FLOP/s by format (`fp4` is NVFP4 or MXFP4). Absent = not supported.
+
+    `bf16` is FP16 where the chip has no BF16. A rate that nobody published is derived from another: the group is then
+    an `assumption` with the basis in `note` and a range in `low` and `high`.
+    """
 
     bf16: float = Field(gt=0)
     fp8: float | None = Field(default=None, gt=0)
@@ -66,12 +72,15 @@ class Link(Sourced):
     """Chip-to-chip links, bytes/s in ONE direction per chip.
 
     `scale_up` is the tight domain (NVLink, xGMI, ICI, NeuronLink, or PCIe where there is nothing better) of
-    `scale_up_domain` chips; `scale_out` is the network card share of one chip.
+    `scale_up_domain` chips; `scale_out` is the network card share of one chip. Kind `none`: a machine of one chip
+    whose engines do not split a model over machines; both figures are then its network port.
     """
 
     scale_up_bytes_per_s: float = Field(gt=0)
     scale_up_domain: int = Field(ge=1)
-    scale_up_kind: Literal["nvlink", "xgmi", "pcie", "ici", "neuronlink", "ethernet"]
+    scale_up_kind: Literal[
+        "nvlink", "xgmi", "pcie", "ici", "neuronlink", "ethernet", "hccs", "ualink", "fabric", "none"
+    ]
     scale_out_bytes_per_s: float = Field(gt=0)
 
 
@@ -81,20 +90,48 @@ class Power(Sourced):
     tdp_w: float = Field(gt=0)
 
 
+Status = Literal["shipping", "legacy", "announced", "estimated", "internal"]
+
+
 class Chip(Record):
-    """An accelerator as sold."""
+    """An accelerator as sold, or a processor that runs models.
+
+    `status`: `announced` is not sold yet, `estimated` rests on outside estimates, `internal` is used by its maker only.
+    `compute` or `memory` is absent where so little is published that no time can be predicted (`unpublished`).
+    """
 
     id: str
     name: str
     vendor: str
     family: str
-    status: str
+    status: Status
     aliases: tuple[str, ...] = ()
-    compute: Compute
-    memory: Memory
+    compute: Compute | None = None
+    memory: Memory | None = None
     link: Link
     power: Power
     note: str = ""
+
+    @property
+    def unpublished(self) -> str | None:
+        """Why no time can be predicted on this chip, or None."""
+        groups = (("arithmetic rate", self.compute), ("memory figure", self.memory))
+        missing = [name for name, group in groups if group is None]
+        return f"no published {' and no '.join(missing)} of {self.id}" if missing else None
+
+    @property
+    def rates(self) -> Compute:
+        """The arithmetic rates. Raises `UnsupportedError` where none is published."""
+        if self.compute is None:
+            raise UnsupportedError(f"{self.unpublished}: nothing can be predicted on it")
+        return self.compute
+
+    @property
+    def store(self) -> Memory:
+        """The device memory. Raises `UnsupportedError` where no figure of it is published."""
+        if self.memory is None:
+            raise UnsupportedError(f"{self.unpublished}: nothing can be predicted on it")
+        return self.memory
 
 
 class Host(Sourced):
@@ -130,13 +167,18 @@ class System(Sourced):
 class Support(Record):
     """What an engine runs on some chip families: weight and KV-cache precisions.
 
-    `architectures`: the traits of models it runs there, where they are fewer than the engine's.
+    `architectures`: the traits of models it runs there, where they are fewer than the engine's. `plain_kv`: formats
+    of a model's own weights beside which the engine keeps a BF16 cache unless told otherwise. `source`: where it is
+    not that of the engine.
     """
 
     families: tuple[str, ...]
     weights: tuple[Precision, ...]
     kv: tuple[Precision, ...]
     architectures: tuple[str, ...] = ()
+    plain_kv: tuple[Precision, ...] = ()
+    source: str = ""
+    note: str = ""
 
 
 Freedom = Literal["none", "whole", "any"]
@@ -176,7 +218,10 @@ class Engine(Sourced):
     """A serving engine at a stated version.
 
     `expert_parallel` and `attention_data_parallel`: sizes the engine can be launched with: none, only the whole group
-    of a pipeline stage, or any divisor of it. `ways`: other ways of serving; None: none that the catalogue knows of.
+    of a pipeline stage, or any divisor of it. `quantises`: precisions that its own converter makes of a BF16
+    or FP8 checkpoint, beside the published ones (`converter` says how). `tensor_parallel` is
+    false where a model is split by layers only. `lora`: chip families on which one batch may use
+    several LoRA adapters. `ways`: other ways of serving; None: none that the catalogue knows of.
     """
 
     id: str
@@ -186,21 +231,28 @@ class Engine(Sourced):
     supports: tuple[Support, ...]
     scheduler: Scheduler
     architectures: tuple[str, ...]
+    quantises: tuple[Precision, ...] = ()
+    converter: str = ""
     pipeline_parallel: bool = True
+    tensor_parallel: bool = True
     expert_parallel: Freedom = "any"
     attention_data_parallel: Freedom = "any"
     ways: Ways | None = None
+    lora: tuple[str, ...] = ()
 
 
 class Checkpoint(Sourced):
     """Published weights of a model in one precision. `hub_id` is what the launch command loads.
 
     `families`: chip families whose engines load this checkpoint; empty means wherever the precision is supported.
+    `formats`: number format by role of the weights, where the checkpoint mixes formats or spares some roles; it is
+    called by the precision that holds most of its parameters.
     """
 
     hub_id: str
     precision: Precision
     families: tuple[str, ...] = ()
+    formats: dict[str, Precision] = {}
 
 
 class ModelEntry(Sourced):

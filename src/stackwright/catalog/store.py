@@ -120,9 +120,13 @@ class Catalog:
         return {cloud: frozenset(regions) for cloud, regions in found.items()}
 
     def system_for(self, chip: str, chips: int) -> System | None:
-        """The smallest system of a chip that holds `chips` chips (else the largest), known power first."""
+        """The smallest system of a chip that holds `chips` chips (else the largest), known power first.
+
+        Servers and racks, since that is what is rented; a machine for the desk only where a chip has no other.
+        """
         wanted = self.chip(chip).id
         systems = [s for s in self.systems.values() if s.chip == wanted]
+        systems = [s for s in systems if s.form in ("server", "rack")] or systems
         systems = [s for s in systems if s.power_w is not None] or systems
         if not systems:
             return None

@@ -193,10 +193,11 @@ def _chips(records: Any) -> Any:
     made = table("Chips (dense rates; link one way per chip)", "id", "vendor", "family", *right, "status", right=right,
                  may_go=("domain", "FP4", "family", "TDP W", "status", "link GB/s"))  # fmt: skip
     for c in records:
-        flops = [None if f is None else f / 1e12 for f in (c.compute.bf16, c.compute.fp8, c.compute.fp4)]
+        rates = (c.compute.bf16, c.compute.fp8, c.compute.fp4) if c.compute else (None, None, None)
+        memory = (c.memory.capacity_bytes / 1e9, c.memory.bandwidth_bytes_per_s / 1e12) if c.memory else (None, None)
         made.add_row(
-            c.id, c.vendor, c.family, *(number(f, 4) for f in flops), number(c.memory.capacity_bytes / 1e9),
-            number(c.memory.bandwidth_bytes_per_s / 1e12), number(c.link.scale_up_bytes_per_s / 1e9),
+            c.id, c.vendor, c.family, *(number(None if f is None else f / 1e12, 4) for f in rates),
+            *(number(m) for m in memory), number(c.link.scale_up_bytes_per_s / 1e9),
             str(c.link.scale_up_domain), number(c.power.tdp_w), c.status,
         )  # fmt: skip
     return made

@@ -16,6 +16,7 @@ from stackwright.errors import StackwrightError
 
 _COMMANDS = {
     "plan": ("stackwright.cli.plan", "Rank the stacks that serve a model under a promise at the lowest cost."),
+    "compare": ("stackwright.cli.compare", "Compare ecosystems: makers, clouds and APIs for one workload."),
     "predict": ("stackwright.cli.predict", "Predict one operating point, or a table of them."),
     "explain": ("stackwright.cli.explain", "Show where the time of an operating point goes."),
     "validate": ("stackwright.cli.validate", "Score predictions against measured operating points."),

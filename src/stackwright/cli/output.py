@@ -48,6 +48,27 @@ def working(what: str, quiet: bool = False) -> Iterator[None]:
 
 
 @contextmanager
+def counting(what: str, total: int, quiet: bool = False) -> Iterator[Callable[[str], None]]:
+    """Yields a function to call before each of `total` steps: a bar on standard error; nothing without a terminal."""
+    if quiet or not sys.stderr.isatty():
+        yield lambda _: None
+        return
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task(what, total=total)
+        started = False
+
+        def step(name: str) -> None:
+            nonlocal started
+            bar.update(task, description=f"{what}: {name}", advance=1 if started else 0)
+            started = True
+
+        yield step
+
+
+@contextmanager
 def transfer(quiet: bool = False) -> Iterator[Callable[[str, int], None] | None]:
     """Counts the bytes that arrive from each source on standard error; None when it is not a terminal."""
     if quiet or not sys.stderr.isatty():

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import click
+from click.core import ParameterSource
 
 from stackwright.cli.options import (
     COUNT,
@@ -84,3 +85,21 @@ def question_options(command: F) -> F:
     for option in reversed((*_TRAFFIC, *_ALLOWED, *_MARKET, *_LIMITS, *_GUARANTEE, *_ANSWER)):
         command = option(command)
     return command
+
+
+def asked(options: dict[str, Any]) -> dict[str, Any]:
+    """The options of the command line that ask a question, as keywords of `api.plan`.
+
+    What was not given is left out: it has the default of `api.plan`, or of a sector.
+    """
+    from stackwright.planner import CONTRACTS
+
+    context = click.get_current_context()
+    given = {k: v for k, v in options.items() if context.get_parameter_source(k) is not ParameterSource.DEFAULT}
+    question = {k: v for k, v in given.items() if k not in _NOT_ASKED}
+    if "all" in question.get("contracts", ()):
+        question["contracts"] = CONTRACTS
+    return question
+
+
+_NOT_ASKED = frozenset({"include_api", "verify", "report", "show_launch", "catalog_dir", "constants_file"})

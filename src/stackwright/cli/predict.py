@@ -86,7 +86,8 @@ def predicted(model: str, options: dict[str, Any]) -> Any:
             f"--engine-version: {known.id} is known at {known.version}; versions are not told apart yet"
         )
     names = ("chip", "engine", "n_chips", "tp", "pp", "ep", "attention_dp", "cp", "prefill", "decode", "prefill_chip", "decode_chip",
-             "weight_precision", "kv_precision", "prefix_working_set_tokens", "kv_offload_gb", "speculative", "draft_tokens", "acceptance_length", "draft_cost",
+             "weight_precision", "kv_precision", "prefix_working_set_tokens", "kv_offload_gb",
+             "speculative", "draft_tokens", "acceptance_length", "draft_cost", "lora_adapters", "lora_rank", "lora_targets",
              "isl", "osl", "length_dist", "prefix_hit_rate", "rate", "concurrency", "rounds", "own", "data_dir")  # fmt: skip
     return api.predict(
         model,

@@ -5,14 +5,17 @@ from __future__ import annotations
 import math
 
 from stackwright.catalog import Chip, load_catalog
-from stackwright.deploy import sglang, tensorrt_llm, vllm
+from stackwright.deploy import llama_cpp, mlx, sglang, tensorrt_llm, vllm
 from stackwright.deploy.command import LaunchCommand, ServingSettings
 from stackwright.deploy.flags import engine_flags
 from stackwright.deploy.request import LaunchRequest
 from stackwright.errors import InputError, UnsupportedError
 from stackwright.performance import Layout
 
-_WRITERS = {"vllm": vllm.command, "sglang": sglang.command, "tensorrt-llm": tensorrt_llm.command}
+_WRITERS = {
+    "vllm": vllm.command, "sglang": sglang.command, "tensorrt-llm": tensorrt_llm.command,
+    "llama.cpp": llama_cpp.command, "mlx": mlx.command,
+}  # fmt: skip
 
 
 def launch_command(

@@ -15,6 +15,11 @@ NODE_0 = "NODE_0_ADDRESS"
 ONLINE = frozenset({"fp8"})
 
 
+def basename(hub_id: str) -> str:
+    """The last part of a hub id or path: what converters name their files by."""
+    return hub_id.rstrip("/").rsplit("/", 1)[-1]
+
+
 @dataclass(frozen=True)
 class LaunchRequest:
     """One replica to start: `published` is the checkpoint's weight precision where known, `nodes` its machines."""

@@ -7,6 +7,11 @@ from stackwright.deploy.request import LOOPBACK, NODE_0, LaunchRequest
 from stackwright.errors import UnsupportedError
 
 _KV = {"bf16": "auto", "fp8": "fp8", "nvfp4": "nvfp4"}
+_NO_BF16 = frozenset({"turing"})
+_PLUGINS = {
+    "tpu": "TPU", "tpu-v5": "TPU", "tpu8": "TPU", "gaudi2": "Gaudi", "gaudi3": "Gaudi", "ascend": "Ascend",
+    "ascend950": "Ascend",
+}  # fmt: skip
 
 
 def command(r: LaunchRequest) -> LaunchCommand:
@@ -23,7 +28,8 @@ def command(r: LaunchRequest) -> LaunchCommand:
     argv += ["--tensor-parallel-size", str(at.tp), "--pipeline-parallel-size", str(at.pp)]
     argv += ["--data-parallel-size", str(at.attention_dp)]
     argv += ["--enable-expert-parallel"] if at.ep > 1 else []
-    argv += ["--dtype", "bfloat16" if at.weight_precision == "bf16" else "auto"]
+    half = "half" if r.chip.family in _NO_BF16 else "bfloat16"
+    argv += ["--dtype", half if at.weight_precision == "bf16" or r.chip.family in _NO_BF16 else "auto"]
     argv += ["--quantization", quantization] if quantization else []
     argv += ["--kv-cache-dtype", kv]
     argv += [
@@ -37,12 +43,12 @@ def command(r: LaunchRequest) -> LaunchCommand:
     argv += ["--enable-prefix-caching" if s.prefix_caching else "--no-enable-prefix-caching"]
     spread, note = _machines(r)
     argv += [*spread, "--host", LOOPBACK, "--port", str(s.port)]
-    tpu = "the TPU plugin of vLLM is a separate release; the flags are those of vLLM itself"
+    plugin = _PLUGINS.get(r.chip.family, "")
     ranks = f"--max-num-seqs is per data-parallel rank ({at.attention_dp} ranks)"
     more = (
         ranks if at.attention_dp > 1 else "",
         r.checkpoint_kv_note(kv),
-        tpu if r.chip.family == "tpu" else "",
+        f"the {plugin} plugin of vLLM is a separate release; the flags are those of vLLM itself" if plugin else "",
         note,
     )
     return LaunchCommand(
@@ -57,7 +63,7 @@ def _machines(r: LaunchRequest) -> tuple[list[str], str]:
     """Flags and note for several machines (vLLM 0.26.0 vllm/config/parallel.py, entrypoints/cli/serve.py)."""
     if r.nodes == 1:
         return [], ""
-    if r.chip.family == "tpu":
+    if _PLUGINS.get(r.chip.family) == "TPU":
         note = "start a Ray cluster over all machines first; run this on its head"
         return ["--distributed-executor-backend", "ray"], note
     rank_chips = r.layout.tp * r.layout.pp

@@ -10,8 +10,18 @@ from dataclasses import dataclass
 from typing import Literal
 
 Role = Literal["attention_in", "attention_out", "ffn", "expert", "shared_expert", "router", "embedding", "head", "norm"]
-_NEW_KINDS = ("sparse_mla", "linear")
-AttentionKind = Literal["gqa", "mla", "sparse_mla", "linear"]
+Formats = tuple[tuple[str, Role, str], ...]
+AttentionKind = Literal["gqa", "mla", "sparse_mla", "linear", "sparse_gqa", "compressed", "kda", "mamba2"]
+RECURRENT: frozenset[AttentionKind] = frozenset({"linear", "kda", "mamba2"})
+"""Kinds that keep a state per sequence instead of a cache per token."""
+_TRAIT: dict[AttentionKind, str] = {
+    "sparse_mla": "sparse",
+    "linear": "linear",
+    "sparse_gqa": "block_sparse",
+    "compressed": "compressed",
+    "kda": "kda",
+    "mamba2": "mamba",
+}
 Shard = Literal["tensor", "kv_heads", "replicated", "expert", "vocabulary"]
 
 
@@ -19,13 +29,15 @@ Shard = Literal["tensor", "kv_heads", "replicated", "expert", "vocabulary"]
 class Matrix:
     """Weights of one projection in one layer: `parameters` per layer, its role (precision) and its shard.
 
-    `kv_heads` matrices split over at most the key-value heads: beyond that, tensor ranks hold copies.
+    `kv_heads` matrices split over at most the key-value heads: beyond that, tensor ranks hold copies. `side`: one of
+    the two sizes where neither is the hidden size.
     """
 
     name: str
     role: Role
     parameters: float
     shard: Shard
+    side: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -36,7 +48,9 @@ class Attention:
     FLOP per (query token, attended token) pair and layer; MLA decodes in the latent space, hence two figures.
     `window`: tokens a sliding-window layer sees, or None. `top_k`: tokens a sparse layer attends to, picked by an
     indexer with `index_elements` cached bytes (FP8) per token and `index_flops_per_pair`. `state_bytes` per sequence
-    and `state_flops_per_token`: the recurrent state of a linear layer.
+    and `state_flops_per_token`: the recurrent state of a linear layer. `compression`: tokens per cached entry of a
+    compressed layer, beside the `window` of latest tokens that it keeps whole; index figures then count per entry.
+    `cached` is false for layers that read the cache of an earlier one.
     """
 
     name: str
@@ -54,6 +68,8 @@ class Attention:
     index_flops_per_pair: float = 0.0
     state_bytes: float = 0.0
     state_flops_per_token: float = 0.0
+    compression: float | None = None
+    cached: bool = True
 
     @property
     def parameters(self) -> float:
@@ -77,7 +93,11 @@ class FeedForward:
 
 @dataclass(frozen=True)
 class Experts:
-    """A mixture-of-experts block: `n_experts` of `expert_parameters` each, `top_k` of them used per token."""
+    """A mixture-of-experts block: `n_experts` of `expert_parameters` each, `top_k` of them used per token.
+
+    `width`: intermediate size of one expert where three matrices on the hidden size do not give it (experts of two
+    matrices, or in a latent space); 0 elsewhere. Projections into a latent space count as shared: all tokens pass.
+    """
 
     name: str
     layers: int
@@ -86,6 +106,7 @@ class Experts:
     expert_parameters: float
     shared_parameters: float
     router_parameters: float
+    width: float = 0.0
 
     @property
     def parameters(self) -> float:
@@ -102,7 +123,11 @@ class Experts:
 class Model:
     """A decoder-only language model. Layers of one kind are counted, not listed: order changes no sum.
 
+    `layers`: blocks of attention and feed-forward; where a block is one or the other, half of the blocks.
     `prediction_modules`: multi-token-prediction modules that the checkpoint ships, for speculative decoding.
+    `lookup_parameters`: further embeddings, of which a token reads a row. `also`: traits that no layer shows.
+    `formats`: (precision, role, format) where a checkpoint states formats of its own by role. `note`: what the counts
+    leave out.
     """
 
     id: str
@@ -119,6 +144,10 @@ class Model:
     family: Literal["dense", "moe"]
     network: str = ""
     prediction_modules: int = 0
+    lookup_parameters: float = 0.0
+    also: tuple[str, ...] = ()
+    formats: Formats = ()
+    note: str = ""
 
     @property
     def head_parameters(self) -> float:
@@ -127,8 +156,8 @@ class Model:
 
     @property
     def embedding_parameters(self) -> float:
-        """Embedding plus output head, stored once when tied."""
-        return self.head_parameters * (2.0 - self.tied_embeddings)
+        """Embedding plus output head, stored once when tied, and further embeddings."""
+        return self.head_parameters * (2.0 - self.tied_embeddings) + self.lookup_parameters
 
     @property
     def parameters(self) -> float:
@@ -154,22 +183,24 @@ class Model:
 
     @property
     def traits(self) -> frozenset[str]:
-        """What an engine must support: dense or moe, plus mla and sliding where present."""
-        found: set[str] = {self.family}
+        """What an engine must support: dense or moe, plus the kinds of attention beside plain grouped-query."""
+        found: set[str] = {self.family, *self.also}
         if self.is_mla:
             found.add("mla")
-        if any(a.window for a in self.attentions):
+        if any(a.window and a.kind != "compressed" for a in self.attentions):
             found.add("sliding")
-        found |= {"sparse" if a.kind == "sparse_mla" else "linear" for a in self.attentions if a.kind in _NEW_KINDS}
-        return frozenset(found)
+        return frozenset(found | {_TRAIT[a.kind] for a in self.attentions if a.kind in _TRAIT})
 
     def kv_elements_per_token(self, context: float | None = None) -> float:
         """Cached elements per token over all layers; with `context`, averaged over a sequence of that length.
 
-        A sliding-window layer keeps at most `window` tokens of a sequence.
+        A sliding-window layer keeps at most `window` tokens of a sequence; without a context it counts in full. A
+        compressed layer adds an entry per `compression` tokens to its window, and only those without a context.
         """
         total = 0.0
         for a in self.attentions:
             share = 1.0 if a.window is None or context is None else min(1.0, a.window / context)
-            total += a.layers * a.kv_elements * share
+            if a.compression is not None:
+                share = (share if context is not None else 0.0) + 1.0 / a.compression
+            total += a.layers * a.kv_elements * share * a.cached
         return total

@@ -1,4 +1,4 @@
-"""The kinds of attention block, from the fields of a config.json: grouped-query, latent, sparse latent, linear."""
+"""The common kinds of attention block, from a config.json: grouped-query, latent, sparse latent, gated delta."""
 
 from __future__ import annotations
 
@@ -8,23 +8,33 @@ from stackwright.errors import InputError
 from stackwright.llm.architecture import Attention, Matrix
 from stackwright.llm.fields import Config, positive, whole
 
+_QKV_BIAS = frozenset({"qwen2", "qwen2_moe", "mimo", "glm4_moe"})  # biases on q, k, v but none on the output
+_QK_NORM = frozenset({"qwen3", "qwen3_moe", "qwen3_vl_text", "qwen3_vl_moe_text"})
+STATE_FLOPS = 6.0
+"""FLOP per state element and token of a delta rule: decay, read, correct and query."""
+
 
 def gqa(config: Config, name: str, *, layers: int, window: int | None, label: str) -> Attention:
-    """Grouped-query attention: cache 2 G d per token; QK^T and PV cost 4 H d FLOP per pair."""
+    """Grouped-query attention: cache 2 G d per token; QK^T and PV cost 4 H d FLOP per pair.
+
+    `v_head_dim` gives values a size of their own; then 2 d is the sum of both sizes.
+    """
     h, heads = positive(config, "hidden_size", name), positive(config, "num_attention_heads", name)
     kv_heads = positive(config, "num_key_value_heads", name, heads)
     if heads % kv_heads:
         raise InputError(f"{name}: {heads} attention heads do not divide into {kv_heads} key-value heads")
     d = positive(config, "head_dim", name, h // heads)
-    bias = bool(config.get("attention_bias", False))
-    qkv_bias = bias or config.get("model_type") == "qwen2"
-    qk_norm = 2.0 * d if config.get("model_type") in ("qwen3", "qwen3_moe") else 0.0
-    sinks = float(heads) if config.get("model_type") == "gpt_oss" else 0.0
+    both = d + positive(config, "v_head_dim", name, d)
+    family = config.get("model_type")
+    qkv_bias = bool(config.get("attention_bias", False)) or family in _QKV_BIAS
+    bias = bool(config.get("attention_bias", False)) and family not in _QKV_BIAS
+    qk_norm = 2.0 * d if family in _QK_NORM else 0.0
+    sinks = float(heads) if family == "gpt_oss" else 0.0
     rows = h + 1 if qkv_bias else h
-    out = float(heads * d * h) + (h if bias else 0)
+    out = float(heads * (both - d) * h) + (h if bias else 0)
     matrices = (
         Matrix("q_proj", "attention_in", float(rows * d * heads), "tensor"),
-        Matrix("kv_proj", "attention_in", float(rows * d * 2 * kv_heads), "kv_heads"),
+        Matrix("kv_proj", "attention_in", float(rows * both * kv_heads), "kv_heads"),
         Matrix("o_proj", "attention_out", out, "tensor"),
         Matrix("qk_norm_and_sinks", "norm", qk_norm + sinks, "replicated"),
     )
@@ -33,11 +43,11 @@ def gqa(config: Config, name: str, *, layers: int, window: int | None, label: st
         kind="gqa",
         layers=layers,
         matrices=matrices,
-        kv_elements=2.0 * kv_heads * d,
+        kv_elements=1.0 * kv_heads * both,
         kv_heads=kv_heads,
         heads=heads,
-        prefill_flops_per_pair=4.0 * heads * d,
-        decode_flops_per_pair=4.0 * heads * d,
+        prefill_flops_per_pair=2.0 * heads * both,
+        decode_flops_per_pair=2.0 * heads * both,
         window=window,
     )
 
@@ -57,8 +67,8 @@ def mla(config: Config, name: str, *, layers: int) -> Attention:
     matrices = (
         Matrix("q_a_proj", "attention_in", float(h * q), "replicated"),
         Matrix("kv_a_proj", "attention_in", float(h * (r + p)), "replicated"),
-        Matrix("q_b_proj", "attention_in", float(query_in * heads * (n + p)), "tensor"),
-        Matrix("kv_b_proj", "attention_in", float(r * heads * (n + v)), "tensor"),
+        Matrix("q_b_proj", "attention_in", float(query_in * heads * (n + p)), "tensor", float(query_in)),
+        Matrix("kv_b_proj", "attention_in", float(r * heads * (n + v)), "tensor", float(r)),
         Matrix("o_proj", "attention_out", float(heads * v * h), "tensor"),
         Matrix("latent_norms", "norm", float(q + r), "replicated"),
     )
@@ -128,5 +138,5 @@ def gated_delta(config: Config, name: str, *, layers: int) -> Attention:
         prefill_flops_per_pair=0.0,
         decode_flops_per_pair=0.0,
         state_bytes=4.0 * nv * dk * dv,
-        state_flops_per_token=6.0 * nv * dk * dv,
+        state_flops_per_token=STATE_FLOPS * nv * dk * dv,
     )

@@ -14,10 +14,11 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from stackwright.llm.architecture import Attention, Experts, FeedForward, Matrix, Model, Role
+from stackwright.llm.architecture import RECURRENT, Attention, Experts, FeedForward, Matrix, Model, Role
 
 Array = NDArray[np.float64]
 _ALL_EXPERTS = 1.0 - 1e-15
+_MATRICES_PER_EXPERT = 3.0  # gate, up and down
 OperatorKind = Literal["gemm", "attention_decode", "attention_prefill", "expert_gemm"]
 
 
@@ -92,6 +93,31 @@ def held_parameters(matrix: Matrix, attention: Attention, tensor: Array) -> Arra
     return matrix.parameters * np.ones_like(tensor)
 
 
+def near_tokens(attention: Attention, context: Array) -> Array:
+    """Tokens of a sequence that lie in the window of a layer; all of them where it has none."""
+    return context if attention.window is None else np.minimum(context, attention.window)
+
+
+def cached_entries(attention: Attention, context: Array) -> Array:
+    """Entries of its cache that one layer holds of a sequence of `context` tokens.
+
+    All tokens, or the window of a sliding layer; a compressed layer keeps its window and an entry per `compression`.
+    """
+    near = near_tokens(attention, context)
+    return near if attention.compression is None else near + context / attention.compression
+
+
+def indexed_entries(attention: Attention, context: Array) -> Array:
+    """Keys that the indexer of a sparse layer holds of a sequence, and scores for every new token."""
+    return context if attention.compression is None else context / attention.compression
+
+
+def expert_width(experts: Experts, hidden: Array | float) -> Array:
+    """Intermediate size of one expert: as stated, or that of three matrices on the hidden size."""
+    by_size = np.asarray(experts.expert_parameters / (_MATRICES_PER_EXPERT * hidden))
+    return np.where(np.asarray(experts.width) > 0.0, experts.width, by_size)
+
+
 def experts_hit(experts: Experts, tokens: Array, popularity_shape: Array | None = None) -> Array:
     r"""Expected number of distinct experts that `tokens` tokens visit.
 
@@ -124,11 +150,11 @@ def operators(
     found: list[Operator] = []
     for a in model.attentions:
         found.append(_projections(a, shape, shard, bytes_per_parameter))
-        if a.kind == "linear":
+        if a.kind in RECURRENT:
             found.append(_linear_attention(a, shape, shard))
             continue
         found.append(_attention(a, shape, shard, kv_bytes))
-        if a.kind == "sparse_mla":
+        if np.any(a.index_elements):
             found.append(_indexer(a, shape, shard))
     found.extend(_feed_forward(f, shape, shard, bytes_per_parameter) for f in model.feed_forwards)
     for e in model.experts:
@@ -147,16 +173,17 @@ def _projections(a: Attention, shape: StepShape, shard: Shard, width: Mapping[Ro
         held = held_parameters(m, a, shard.tensor)
         weight_bytes = weight_bytes + held * width[m.role]
         flops[m.role] = flops.get(m.role, np.float64(0.0)) + 2.0 * held * tokens
-    suffix = "" if a.name in ("attention", "mla", "sparse_mla") else f" ({a.name.split('_')[0]})"
-    return Operator(f"qkv and output projections{suffix}", "gemm", a.layers, flops, weight_bytes)
+    return Operator(f"qkv and output projections{_suffix(a)}", "gemm", a.layers, flops, weight_bytes)
+
+
+def _suffix(a: Attention) -> str:
+    return "" if a.name in ("attention", "mla", "sparse_mla") else f" ({a.name.split('_')[0]})"
 
 
 def _attention(a: Attention, shape: StepShape, shard: Shard, kv_bytes: Array) -> Operator:
-    context = shape.context if a.window is None else np.minimum(shape.context, a.window)
-    if a.top_k is not None:
-        context = np.minimum(context, a.top_k)
+    context = _attended(a, shape.context)
     pairs = shape.tokens * context
-    suffix = "" if a.name in ("attention", "mla", "sparse_mla") else f" ({a.name.split('_')[0]})"
+    suffix = _suffix(a)
     if shape.prefill:
         flops = pairs * (a.prefill_flops_per_pair / (shard.tensor * shard.context))
         return Operator(f"attention{suffix}", "attention_prefill", a.layers, {"norm": flops})
@@ -166,11 +193,24 @@ def _attention(a: Attention, shape: StepShape, shard: Shard, kv_bytes: Array) ->
     return Operator(f"attention{suffix}", "attention_decode", a.layers, {"norm": flops}, kv_bytes=read)
 
 
+def _attended(a: Attention, context: Array) -> Array:
+    """Entries that a token with `context` tokens before it attends to: in the window, and of those at most `top_k`.
+
+    A compressed layer attends to its window and, beside it, to (at most `top_k` of) its compressed entries.
+    """
+    near = near_tokens(a, context)
+    if a.compression is not None:
+        entries = context / a.compression
+        return near + (entries if a.top_k is None else np.minimum(entries, a.top_k))
+    return near if a.top_k is None else np.minimum(near, a.top_k)
+
+
 def _indexer(a: Attention, shape: StepShape, shard: Shard) -> Operator:
-    """Scores of every earlier token, replicated over tensor ranks; decode reads the cached index keys (FP8)."""
-    pairs = shape.tokens * (shape.context / shard.context)
+    """Scores of every indexed entry, replicated over tensor ranks; decode reads the cached index keys."""
+    entries = indexed_entries(a, shape.context) / shard.context
+    pairs = shape.tokens * entries
     kind: OperatorKind = "attention_prefill" if shape.prefill else "attention_decode"
-    read = 0.0 if shape.prefill else shape.sequences * (shape.context / shard.context) * a.index_elements
+    read = 0.0 if shape.prefill else shape.sequences * entries * a.index_elements
     return Operator("attention indexer", kind, a.layers, {"norm": pairs * a.index_flops_per_pair}, kv_bytes=read)
 
 
@@ -178,7 +218,7 @@ def _linear_attention(a: Attention, shape: StepShape, shard: Shard) -> Operator:
     """The recurrent state: read and written once per sequence and step, updated by every token."""
     state = 2.0 * shape.sequences * (a.state_bytes / shard.tensor)
     flops = shape.tokens * (a.state_flops_per_token / shard.tensor)
-    return Operator("attention (linear)", "attention_decode", a.layers, {"norm": flops}, kv_bytes=state)
+    return Operator(f"attention{_suffix(a)}", "attention_decode", a.layers, {"norm": flops}, kv_bytes=state)
 
 
 def _feed_forward(f: FeedForward, shape: StepShape, shard: Shard, width: Mapping[Role, Array]) -> Operator:

@@ -25,12 +25,21 @@ def weight_format(model: Model, weight_precision: str, role: Role) -> str:
     Rules, from the published quantisation configs: heads, embeddings, norms and routers stay BF16; native
     MXFP4 (gpt-oss) and INT4 (Kimi) quantise routed experts only (`modules_to_not_convert` of their
     config.json); NVFP4 and MXFP4 checkpoints of MLA models leave the query and latent projections in BF16 and
-    quantise the output projection (`exclude_modules` of nvidia/DeepSeek-V3.1-NVFP4).
+    quantise the output projection (`exclude_modules` of nvidia/DeepSeek-V3.1-NVFP4). Where the checkpoint states
+    formats by role (`Model.formats`), those hold instead.
     """
     if weight_precision not in BYTES_PER_ELEMENT:
         raise InputError(f"unknown precision {weight_precision!r}; known: {', '.join(WEIGHT_PRECISIONS)}")
     if weight_precision == "bf16" or role in _NEVER_QUANTISED:
         return "bf16"
+    for precision, stated_role, form in model.formats:
+        if precision == weight_precision and stated_role == role:
+            return form
+    return rule_format(model, weight_precision, role)
+
+
+def rule_format(model: Model, weight_precision: str, role: Role) -> str:
+    """The format of a linear role by the rules above, whatever the checkpoint states."""
     experts_only = model.family == "moe" and (
         weight_precision == "int4" or (weight_precision == "mxfp4" and not model.is_mla)
     )

@@ -13,7 +13,7 @@ from typing import Any, TypeVar, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from stackwright.llm.architecture import Attention, Experts, FeedForward, Matrix, Model, Role, Shard
+from stackwright.llm.architecture import Attention, AttentionKind, Experts, FeedForward, Matrix, Model, Role, Shard
 
 Array = NDArray[np.float64]
 T = TypeVar("T", Attention, FeedForward, Experts)
@@ -41,6 +41,7 @@ def stack(models: Sequence[Model]) -> Model:
         experts=_experts(models),
         norm_parameters=column(lambda m: m.norm_parameters),
         tied_embeddings=column(lambda m: m.tied_embeddings),
+        lookup_parameters=column(lambda m: m.lookup_parameters),
     )
 
 
@@ -71,31 +72,51 @@ def _columns(parts: Sequence[T | None], empty: dict[str, float], names: Sequence
     return {name: np.array([[float(empty[name] if p is None else getattr(p, name))] for p in parts]) for name in names}
 
 
+_SLOTS: tuple[tuple[str, AttentionKind, bool], ...] = (
+    ("attention", "gqa", False),
+    ("mla", "mla", False),
+    ("sparse_mla", "sparse_mla", False),
+    ("linear_attention", "linear", False),
+    ("sliding_attention", "gqa", True),
+    ("block_attention", "sparse_gqa", False),
+    ("window_attention", "compressed", True),
+    ("csa_attention", "compressed", True),
+    ("hca_attention", "compressed", True),
+    ("kda_attention", "kda", False),
+    ("mamba", "mamba2", False),
+)
+"""Name, kind and whether it has a window: the kinds of attention, in the order of their operators."""
+_UNLIMITED = ("window", "top_k", "compression")
+_TEXT = ("name", "kind", "matrices")
+
+
 def _attentions(models: Sequence[Model]) -> tuple[Attention, ...]:
-    """One slot per kind of attention: plain, latent, sparse, linear, sliding window."""
+    """One slot per kind of attention, and a further one where a model has several of a kind."""
     found = []
-    for name, kind, windowed in (
-        ("attention", "gqa", False),
-        ("mla", "mla", False),
-        ("sparse_mla", "sparse_mla", False),
-        ("linear_attention", "linear", False),
-        ("sliding_attention", "gqa", True),
-    ):
-        parts = [_first(m.attentions, kind, windowed) for m in models]
-        first = next((p for p in parts if p is not None), None)
-        if first is None:
-            continue
-        numbers = tuple(
-            f.name for f in fields(Attention) if f.name not in ("name", "kind", "matrices", "window", "top_k")
-        )
-        empty = dict.fromkeys(numbers, 0.0) | {"kv_heads": 1.0, "heads": 1.0}
-        if kind == "sparse_mla":
-            numbers, empty = (*numbers, "top_k"), {**empty, "top_k": np.inf}
-        window: Any = np.array([[np.inf if p is None or p.window is None else float(p.window)] for p in parts])
-        matrices = _matrices([p.matrices if p else () for p in parts])
-        columns = _columns(parts, empty, numbers)
-        found.append(replace(first, name=name, matrices=matrices, window=window if windowed else None, **columns))
+    for name, kind, windowed in _SLOTS:
+        of_kind = [[a for a in m.attentions if _belongs(a, name, kind, windowed)] for m in models]
+        for i in range(max(len(parts) for parts in of_kind)):
+            slot = [parts[i] if i < len(parts) else None for parts in of_kind]
+            found.append(_slot(name if i == 0 else f"{name}_{i + 1}", slot))
     return tuple(found)
+
+
+def _belongs(a: Attention, name: str, kind: AttentionKind, windowed: bool) -> bool:
+    """Whether a layer goes into a slot; compressed ones by name, since only some of them pick their entries."""
+    return a.kind == kind and (a.window is not None) == windowed and (kind != "compressed" or a.name == name)
+
+
+def _slot(name: str, parts: Sequence[Attention | None]) -> Attention:
+    """Columns of one kind of attention; no limit on tokens, and no layer, where a model has none of it."""
+    first = next(p for p in parts if p is not None)
+    numbers = tuple(f.name for f in fields(Attention) if f.name not in (*_TEXT, *_UNLIMITED))
+    empty = dict.fromkeys(numbers, 0.0) | {"kv_heads": 1.0, "heads": 1.0}
+    columns = _columns(parts, empty, numbers)
+    for limit in _UNLIMITED:
+        values = [None if p is None else getattr(p, limit) for p in parts]
+        if any(v is not None for v in values):
+            columns[limit] = np.array([[np.inf if v is None else float(v)] for v in values])
+    return replace(first, name=name, matrices=_matrices([p.matrices if p else () for p in parts]), **columns)
 
 
 def _matrices(parts: Sequence[Sequence[Matrix]]) -> tuple[Matrix, ...]:
@@ -117,12 +138,14 @@ def _matrices(parts: Sequence[Sequence[Matrix]]) -> tuple[Matrix, ...]:
 
 
 def _feed_forwards(models: Sequence[Model]) -> tuple[FeedForward, ...]:
-    parts = [m.feed_forwards[0] if m.feed_forwards else None for m in models]
-    first = next((p for p in parts if p is not None), None)
-    if first is None:
-        return ()
-    layers: Any = np.array([[float(p.layers if p else 0)] for p in parts])
-    return (replace(first, layers=layers, matrices=_matrices([p.matrices if p else () for p in parts])),)
+    """One slot per feed-forward that a model has: most have one, those with layers of several widths more."""
+    found = []
+    for i in range(max(len(m.feed_forwards) for m in models)):
+        parts = [m.feed_forwards[i] if i < len(m.feed_forwards) else None for m in models]
+        first = next(p for p in parts if p is not None)
+        layers: Any = np.array([[float(p.layers if p else 0)] for p in parts])
+        found.append(replace(first, layers=layers, matrices=_matrices([p.matrices if p else () for p in parts])))
+    return tuple(found)
 
 
 def _experts(models: Sequence[Model]) -> tuple[Experts, ...]:
@@ -130,10 +153,6 @@ def _experts(models: Sequence[Model]) -> tuple[Experts, ...]:
     first = next((p for p in parts if p is not None), None)
     if first is None:
         return ()
-    numbers = ("layers", "n_experts", "top_k", "expert_parameters", "shared_parameters", "router_parameters")
+    numbers = ("layers", "n_experts", "top_k", "expert_parameters", "shared_parameters", "router_parameters", "width")
     empty = dict.fromkeys(numbers, 0.0) | {"n_experts": 2.0, "top_k": 1.0}
     return (replace(first, **_columns(parts, empty, numbers)),)
-
-
-def _first(parts: Sequence[Attention], kind: str, windowed: bool) -> Attention | None:
-    return next((p for p in parts if p.kind == kind and (p.window is not None) == windowed), None)

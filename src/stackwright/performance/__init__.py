@@ -4,6 +4,7 @@ from stackwright.performance.candidates import Candidate, Candidates, candidates
 from stackwright.performance.constants import Constant, Constants, load_constants
 from stackwright.performance.draft import with_draft
 from stackwright.performance.layout import Layout, check_layout, layout_problem
+from stackwright.performance.lora import Lora, check_lora
 from stackwright.performance.memory import (
     MemoryBudget,
     kv_bytes_per_sequence,
@@ -21,6 +22,7 @@ __all__ = [
     "Constant",
     "Constants",
     "Layout",
+    "Lora",
     "MemoryBudget",
     "Part",
     "Pooled",
@@ -29,6 +31,7 @@ __all__ = [
     "StepTime",
     "candidates",
     "check_layout",
+    "check_lora",
     "check_speculation",
     "kv_bytes_per_sequence",
     "kv_capacity_sequences",

@@ -78,6 +78,7 @@ class Context:
             "pair": f"{self.chip}|{self.network}|{self.engine}",
             "source": self.source,
             "source|kind": f"{self.source}|{self.kind}",
+            "engine|kind": f"{self.engine}|{self.kind}",
             "engine|source": f"{self.engine}|{self.source}",
             "engine|family|source": f"{self.engine}|{self.family}|{self.source}",
             "recipe": f"{self.engine}|{self.network}|{self.source}",

@@ -20,9 +20,11 @@ from stackwright.llm.operators import Shard
 from stackwright.llm.precision import BYTES_PER_ELEMENT
 from stackwright.llm.stack import stack, take
 from stackwright.performance.calibration import Context, years_since_2026
+from stackwright.performance.chip_ranges import End, at_end, uncertain_figures
 from stackwright.performance.constants import Constants, Theta
 from stackwright.performance.kernel_values import kernel_values
 from stackwright.performance.layout import Layout
+from stackwright.performance.lora import Lora, LoraLoad, lora_load
 from stackwright.performance.peaks import peak_flops
 from stackwright.performance.speculation import Speculation, acceptance_length
 
@@ -32,7 +34,9 @@ SMALLEST_RACK = 16  # chips of a scale-up domain that is more than a server
 
 _MEASURED_PIPELINE = 1  # stages of every measured row
 
-_ROLES: tuple[Role, ...] = ("attention_in", "attention_out", "ffn", "expert", "shared_expert", "head", "norm")
+_ROLES: tuple[Role, ...] = (
+    "attention_in", "attention_out", "ffn", "expert", "shared_expert", "head", "embedding", "norm",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -42,6 +46,7 @@ class Candidate:
     `speculation`: how tokens are drafted, None without speculative decoding. `source` and `year` describe a measured
     row: its harness, and its date in years since 2026-01-01 (None: the date of the engine's version). `mode` is
     `disaggregated` for a worker of a prefill or decode pool, `mixed` where the other pool stands on another chip.
+    `lora`: the adapters served beside the model, or None.
     """
 
     engine: Engine
@@ -52,6 +57,7 @@ class Candidate:
     year: float | None = None
     speculation: Speculation | None = None
     mode: str = ""
+    lora: Lora | None = None
     mixed: bool = False
 
     @property
@@ -83,13 +89,24 @@ class Candidate:
 
 
 @dataclass(frozen=True)
+class Rates:
+    """What a chip's figures say of its speed, shape (n, 1): peak FLOP/s by role, bytes/s of memory and of links."""
+
+    peak_flops: Mapping[Role, Array]
+    bandwidth: Array
+    link_bytes_per_s: Array
+
+
+@dataclass(frozen=True)
 class Candidates:
     """Candidates as arrays of shape (n, 1); `theta` holds the constants (SI units).
 
     `model` is the one model of all, or several stacked row by row (`llm.stack`). `draft_tokens` are 0 without
     speculation, `stated_acceptance` NaN where the constant `draft_acceptance` gives the acceptance; `draft_layers`
     (layers that the draft adds) and `draft_cost` (NaN: not stated) say what a draft pass takes (`performance.draft`).
-    `rack_chips`: chips of the scale-up domain where the group spans several large ones (`spans_racks`), else infinite.
+    `low` and `high`: the rates at the ends of the chips' ranges (`chip_ranges`), None where no chip has one.
+    `lora` holds the adapters, zeros without. `rack_chips`: chips of the scale-up domain where the group spans several
+    large ones (`spans_racks`), else infinite.
     """
 
     model: Model
@@ -116,9 +133,12 @@ class Candidates:
     stated_acceptance: Array
     draft_layers: Array
     draft_cost: Array
+    lora: LoraLoad
     theta: Theta
     contexts: tuple[Context, ...]
     constants: Constants
+    low: Rates | None = None
+    high: Rates | None = None
 
     def __len__(self) -> int:
         return len(self.entries)
@@ -155,14 +175,20 @@ class Candidates:
                 return value[rows] if value.ndim == 2 else value
             if isinstance(value, Mapping):
                 return {k: pick(v) for k, v in value.items()}
-            if isinstance(value, Shard):
-                return Shard(*(getattr(value, f.name)[rows] for f in fields(Shard)))
+            if isinstance(value, Shard | LoraLoad):
+                return type(value)(*(getattr(value, f.name)[rows] for f in fields(value)))
+            if isinstance(value, Rates):
+                return Rates(*(pick(getattr(value, f.name)) for f in fields(Rates)))  # type: ignore[arg-type]
             return take(value, rows) if isinstance(value, Model) else value
 
         chosen: dict[str, Any] = {f.name: pick(getattr(self, f.name)) for f in fields(self)}
         for name in ("entries", "contexts"):
             chosen[name] = tuple(getattr(self, name)[int(i)] for i in rows)
         return Candidates(**chosen)
+
+    def at(self, rates: Rates) -> Candidates:
+        """The same candidates on chips of other rates."""
+        return replace(self, **{f.name: getattr(rates, f.name) for f in fields(Rates)})
 
     def shifted(self, constant: str, delta_ln: float | Array) -> Candidates:
         """The same candidates with one constant multiplied by exp(delta_ln)."""
@@ -185,8 +211,8 @@ def candidates(model: Model | Sequence[Model], entries: Sequence[Candidate], con
     ratio = constants.value("scale_out_latency_ratio")
     racks = np.array([[r.spans_racks] for r in rows])
     outside = np.array([[r.layout.group > r.scale_up_domain] for r in rows]) & ~racks
-    link_in = column(lambda r: r.chip.link.scale_up_bytes_per_s)
-    link_out = column(lambda r: r.chip.link.scale_out_bytes_per_s)
+    rates = _rates(models, rows, outside)
+    low, high = _range_of_rates(models, rows, outside)
     return Candidates(
         model=stack(models),
         entries=rows,
@@ -200,13 +226,13 @@ def candidates(model: Model | Sequence[Model], entries: Sequence[Candidate], con
         expert_ranks=column(lambda r: r.layout.ep),
         bytes_per_parameter={role: _by_role(models, rows, partial(_bytes_per_parameter, role)) for role in _ROLES},
         kv_bytes=column(lambda r: BYTES_PER_ELEMENT[r.layout.kv_precision]),
-        peak_flops={role: _by_role(models, rows, partial(_peak, role)) for role in _ROLES},
-        bandwidth=column(lambda r: r.chip.memory.bandwidth_bytes_per_s),
-        link_bytes_per_s=np.where(outside, link_out, link_in),
+        peak_flops=rates.peak_flops,
+        bandwidth=rates.bandwidth,
+        link_bytes_per_s=rates.link_bytes_per_s,
         latency_ratio=np.where(outside, ratio, 1.0),
-        scale_out_bytes_per_s=link_out,
+        scale_out_bytes_per_s=column(lambda r: r.chip.link.scale_out_bytes_per_s),
         rack_chips=np.where(racks, column(lambda r: r.scale_up_domain), np.inf),
-        capacity_bytes=column(lambda r: r.chip.memory.visible_bytes or r.chip.memory.capacity_bytes),
+        capacity_bytes=column(lambda r: r.chip.store.visible_bytes or r.chip.store.capacity_bytes),
         tdp_w=column(lambda r: r.chip.power.tdp_w),
         memory_fraction=column(lambda r: r.engine.scheduler.memory_fraction),
         fraction_of_free=np.array([[r.engine.scheduler.memory_fraction_of == "free"] for r in rows]),
@@ -217,10 +243,39 @@ def candidates(model: Model | Sequence[Model], entries: Sequence[Candidate], con
         stated_acceptance=drafting(lambda s: s.acceptance_length, np.nan),
         draft_layers=drafting(lambda s: float(s.own_layer), 0.0),
         draft_cost=drafting(lambda s: s.draft_cost, np.nan),
+        lora=lora_load([(m, r.layout, r.lora) for m, r in zip(models, rows, strict=True)]),
         theta=constants.theta(contexts, _kernel_priors(models, rows, contexts, constants)),
         contexts=tuple(contexts),
         constants=constants,
+        low=low,
+        high=high,
     )
+
+
+def _rates(models: Sequence[Model], rows: Sequence[Candidate], outside: NDArray[np.bool_]) -> Rates:
+    """Rates of the chips of `rows`; `outside` (n, 1): the group reaches beyond the scale-up domain."""
+    links = [(r.chip.link.scale_up_bytes_per_s, r.chip.link.scale_out_bytes_per_s) for r in rows]
+    link_in, link_out = np.array(links, dtype=float).T[:, :, None] if rows else np.zeros((2, 0, 1))
+    return Rates(
+        peak_flops={role: _by_role(models, rows, partial(_peak, role)) for role in _ROLES},
+        bandwidth=np.array([[float(r.chip.store.bandwidth_bytes_per_s)] for r in rows]),
+        link_bytes_per_s=np.where(outside, link_out, link_in),
+    )
+
+
+def _range_of_rates(
+    models: Sequence[Model], rows: Sequence[Candidate], outside: NDArray[np.bool_]
+) -> tuple[Rates, Rates] | tuple[None, None]:
+    """Rates at the low and the high end of the chips' ranges; None where no chip has a range."""
+    chips = {id(r.chip): r.chip for r in rows}
+    if not any(uncertain_figures(chip) for chip in chips.values()):
+        return None, None
+
+    def end(which: End) -> Rates:
+        moved = {key: at_end(chip, which) for key, chip in chips.items()}
+        return _rates(models, [replace(r, chip=moved[id(r.chip)]) for r in rows], outside)
+
+    return end("low"), end("high")
 
 
 def _kernel_priors(

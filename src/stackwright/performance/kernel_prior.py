@@ -160,8 +160,8 @@ def attention_dtype(kind: str, kv_precision: str) -> str:
 
 def kernel_peak_flops(chip: Chip, dtype: str) -> float:
     """Nominal dense FLOP/s of the arithmetic of a table's dtype; formats the chip lacks run in BF16."""
-    rate: float | None = getattr(chip.compute, KERNEL_DTYPES[dtype].arithmetic)
-    return rate or chip.compute.bf16
+    rate: float | None = getattr(chip.rates, KERNEL_DTYPES[dtype].arithmetic)
+    return rate or chip.rates.bf16
 
 
 @functools.cache
@@ -219,5 +219,5 @@ def _dtypes(model: Model, chip: Chip, weight_precision: str, role: Role) -> tupl
         return ("fp8_block", "fp8") if blocks else ("fp8", "fp8_block")
     if form == "mxfp4":
         weight_only = ("w4a16_mxfp4",)
-        return ("w4a8_mxfp4_mxfp8", "w4a8_mxfp4_fp8", *weight_only) if chip.compute.fp4 else weight_only
+        return ("w4a8_mxfp4_mxfp8", "w4a8_mxfp4_fp8", *weight_only) if chip.rates.fp4 else weight_only
     return tuple(name for name, d in KERNEL_DTYPES.items() if d.weights == form)

@@ -9,6 +9,7 @@ from stackwright.catalog import Chip, Engine
 from stackwright.errors import InputError
 from stackwright.llm import Model
 
+_SPLIT_BY_TOKENS = ("gqa", "mla", "sparse_mla")  # kinds of attention whose context parallel split is modelled
 Phase = Literal["", "prefill", "decode"]
 
 
@@ -75,7 +76,7 @@ def _context_parallel(layout: Layout, model: Model, engine: Engine, phase: Phase
     if lacking:
         where = f" of a {phase} worker" if phase else " of an aggregated replica (it needs both)"
         return f"{engine.id} has no {' and no '.join(lacking)} context parallelism{where}"
-    if any(a.window is not None or a.kind == "linear" for a in model.attentions):
+    if any(a.window is not None or a.kind not in _SPLIT_BY_TOKENS for a in model.attentions):
         return "context parallelism is modelled for full and latent attention only, not for windows or linear layers"
     return None
 
@@ -84,7 +85,7 @@ def _divides(layout: Layout, model: Model) -> str | None:
     for a in model.attentions:
         if a.heads % layout.tp:
             return f"tensor parallel {layout.tp} does not divide {a.heads} attention heads"
-        if a.kind == "gqa" and a.kv_heads % layout.tp and layout.tp % a.kv_heads:
+        if a.kind in ("gqa", "sparse_gqa") and a.kv_heads % layout.tp and layout.tp % a.kv_heads:
             return f"tensor parallel {layout.tp} and {a.kv_heads} key-value heads do not divide each other"
     if layout.pp > model.layers:
         return f"{layout.pp} pipeline stages for {model.layers} layers"
@@ -103,6 +104,12 @@ def _engine_runs(layout: Layout, model: Model, engine: Engine, chip: Chip) -> st
     support = next((s for s in engine.supports if chip.family in s.families), None)
     if support is None:
         return f"{engine.id} does not run on {chip.family} chips"
+    if chip.unpublished:
+        return chip.unpublished
+    if layout.n_chips > 1 and chip.link.scale_up_kind == "none":
+        return f"{chip.id} has no links to other chips: one chip to a replica"
+    if layout.tp > 1 and not engine.tensor_parallel:
+        return f"{engine.id} has no tensor parallelism: it splits a model by layers (pp)"
     missing = model.traits - set(support.architectures or engine.architectures)
     if missing:
         return f"{engine.id} does not run {', '.join(sorted(missing))} models on {chip.family} chips here"

@@ -8,8 +8,8 @@ from functools import reduce
 import numpy as np
 from numpy.typing import NDArray
 
-from stackwright.llm.architecture import Role
-from stackwright.llm.operators import held_parameters, kv_shard
+from stackwright.llm.architecture import Experts, Role
+from stackwright.llm.operators import cached_entries, held_parameters, indexed_entries, kv_shard
 from stackwright.performance.candidates import Candidates
 from stackwright.performance.step import BYTES_PER_ACTIVATION
 
@@ -58,8 +58,18 @@ def weight_bytes_per_chip(c: Candidates) -> Array:
         routed = e.n_experts * e.expert_parameters * width("expert")
         shared = e.shared_parameters * width("shared_expert")
         layers = layers + e.layers * ((routed + shared) / group + e.router_parameters * width("norm"))
-    ends = np.where(c.pipeline > 1.0, m.head_parameters, m.embedding_parameters)
-    return layers * held_share(c) + ends / tensor * width("head")
+    head, embedding = (
+        m.head_parameters * width("head"),
+        (m.embedding_parameters - m.head_parameters) * width("embedding"),
+    )
+    ends = np.where(c.pipeline > 1.0, np.maximum(head, embedding), head + embedding)
+    return layers * held_share(c) + ends / tensor
+
+
+def _routed_width(e: Experts, hidden: Array | float) -> Array:
+    """Intermediate elements that the experts of one token make."""
+    by_size = np.asarray(e.top_k * e.expert_parameters / 3.0 / hidden)
+    return np.where(np.asarray(e.width) > 0.0, e.top_k * np.asarray(e.width), by_size)
 
 
 def held_share(c: Candidates) -> Array:
@@ -71,12 +81,14 @@ def memory_budget(c: Candidates) -> MemoryBudget:
     """The memory budget of every candidate, in bytes per chip."""
     m = c.model
     widths = [np.asarray(f.parameters / 3.0 / m.hidden) for f in m.feed_forwards]
-    widths += [np.asarray(e.top_k * e.expert_parameters / 3.0 / m.hidden) for e in m.experts]
+    widths += [_routed_width(e, m.hidden) for e in m.experts]
     # Gate and up of every token of the group, spread over the group: per rank's token, over its tensor ranks.
     widest = 2.0 * reduce(np.maximum, widths) / c.shard.tensor
     per_token = c.theta["activation_elements_per_token"] * m.hidden + widest
     activations = c.max_batched_tokens / c.shard.context * per_token * BYTES_PER_ACTIVATION
     weights = weight_bytes_per_chip(c)
+    if c.lora.any:
+        weights = weights + c.lora.resident_bytes * c.stage_share
     reserve = c.theta["runtime_reserve_bytes"] + np.zeros_like(c.bandwidth)
     # A fraction of what is left after loading keeps the rest of it free; one of the chip keeps that of the chip.
     kept_free = (1.0 - c.memory_fraction) * np.where(
@@ -88,14 +100,16 @@ def memory_budget(c: Candidates) -> MemoryBudget:
 def kv_bytes_per_sequence(c: Candidates, context: Array | float) -> Array:
     """Cache bytes that one sequence of `context` tokens takes on the fullest chip.
 
-    Sliding-window layers keep their window; the longest pipeline stage holds the most layers, and that of a draft;
-    context parallel ranks share the tokens.
+    Sliding-window layers keep their window; the windows that compressed layers are filling are on every rank. The
+    longest pipeline stage holds the most layers, and that of a draft; context parallel ranks share the tokens.
     """
     total: Array = np.zeros_like(c.bandwidth)
     for a in c.model.attentions:
-        tokens = np.asarray(context if a.window is None else np.minimum(context, a.window)) / c.shard.context
-        held = a.kv_elements * tokens / kv_shard(a, c.shard.tensor) * c.kv_bytes
-        total = total + a.layers * (held + a.index_elements * tokens + a.state_bytes / c.shard.tensor)
+        entries = cached_entries(a, np.asarray(context)) / c.shard.context
+        held = a.kv_elements * entries / kv_shard(a, c.shard.tensor) * c.kv_bytes
+        indexed = a.index_elements * (indexed_entries(a, np.asarray(context)) / c.shard.context)
+        state = a.state_bytes if a.kind == "compressed" else a.state_bytes / c.shard.tensor
+        total = total + a.layers * (held * a.cached + indexed + state)
     return total * held_share(c)
 
 

@@ -14,7 +14,7 @@ def peak_flops(model: Model, chip: Chip, weight_precision: str, role: Role) -> f
     FP4 on Hopper and CDNA3, INT4 everywhere. Native MXFP4 experts (gpt-oss) multiply FP8 activations where
     the chip has FP4 units, else BF16; MXFP4 and NVFP4 checkpoints of other models run in FP4.
     """
-    compute = chip.compute
+    compute = chip.rates
     form = weight_format(model, weight_precision, role)
     if form == "fp8":
         return compute.fp8 or compute.bf16

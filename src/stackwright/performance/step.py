@@ -16,7 +16,14 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from stackwright.llm.operators import Operator, StepShape, kv_shard, operators, partial_output_elements
+from stackwright.llm.operators import (
+    Operator,
+    StepShape,
+    expert_width,
+    kv_shard,
+    operators,
+    partial_output_elements,
+)
 from stackwright.performance.candidates import Candidates
 from stackwright.performance.collectives import all_reduce_s, rack_exchange_s
 
@@ -24,8 +31,6 @@ Array = NDArray[np.float64]
 
 BYTES_PER_ACTIVATION = 2.0  # activations travel in BF16
 _BYTES_PER_LOGSUMEXP = 4.0  # the weight of a partial attention output, per head
-
-_MATRICES_PER_EXPERT = 3.0  # gate, up and down
 
 _MEMORY_CONSTANT = {
     "gemm": "weight_bandwidth_efficiency",
@@ -88,6 +93,8 @@ def step_time(c: Candidates, shape: StepShape) -> StepTime:
     """
     work = operators(c.model, shape, c.shard, c.bytes_per_parameter, c.kv_bytes, c.theta["expert_popularity_shape"])
     parts = [_operator(c, op) for op in work]
+    if c.lora.any:
+        parts.append(_adapters(c, shape))
     latency, transfer = _collectives(c, shape)
     parts.append(Part("collectives", latency + transfer))
     if np.any(np.asarray(c.shard.context) > 1.0):
@@ -124,11 +131,21 @@ def _operator(c: Candidates, op: Operator) -> Part:
     )
 
 
+def _adapters(c: Candidates, shape: StepShape) -> Part:
+    """LoRA adapters (`performance.lora`): the smooth maximum of reading and computing them, and their kernels."""
+    n_bytes, flops = c.lora.read_bytes(shape.sequences), c.lora.flops(shape.tokens)
+    memory_s = n_bytes / (c.bandwidth * c.theta["weight_bandwidth_efficiency"])
+    compute_s = flops / (c.peak_flops["norm"] * c.theta["gemm_efficiency"])
+    work_s = smooth_max(memory_s, compute_s, float(c.theta["roofline_sharpness"]))
+    return Part(
+        "LoRA adapters", work_s + c.lora.kernels * c.theta["kernel_overhead_s"], memory_s, compute_s, n_bytes, flops
+    )
+
+
 def _expert_slice(c: Candidates) -> Array:
     """Intermediate width of an expert that one chip holds: tensor ranks cut experts, expert ranks do not."""
     e = c.model.experts[0]
-    width = np.asarray(e.expert_parameters / (_MATRICES_PER_EXPERT * c.model.hidden))
-    slice_: Array = np.maximum(width, 1.0) * c.expert_ranks / c.shard.group
+    slice_: Array = np.maximum(expert_width(e, c.model.hidden), 1.0) * c.expert_ranks / c.shard.group
     return slice_
 
 
@@ -224,6 +241,11 @@ def _overheads(c: Candidates) -> list[Part]:
 
 
 def _latent_layers(c: Candidates) -> Array | float:
-    """Attention blocks of many kernels: latent and linear ones count once, sparse latent ones twice."""
-    weight = {"gqa": 0.0, "mla": 1.0, "sparse_mla": 2.0, "linear": 1.0}
-    return sum((weight[a.kind] * a.layers for a in c.model.attentions), start=0.0)
+    """Attention blocks of many kernels: latent, compressed and recurrent ones count once, an indexer once more."""
+    return sum(((_MANY_KERNELS[a.kind] + np.sign(a.index_elements)) * a.layers for a in c.model.attentions), start=0.0)
+
+
+_MANY_KERNELS = {
+    "gqa": 0.0, "sparse_gqa": 0.0, "mla": 1.0, "sparse_mla": 1.0, "compressed": 1.0,
+    "linear": 1.0, "kda": 1.0, "mamba2": 1.0,
+}  # fmt: skip

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from stackwright.catalog import Chip, Engine, Grid, Offer, Price, System
+from stackwright.economics.lock_in import LockIn
 from stackwright.performance import Layout, Speculation
 from stackwright.performance.pools import Pools
 from stackwright.planner.join import Beside
@@ -106,6 +107,7 @@ class Plan:
     usd_per_hour_with_penalty: float | None
     usd_per_mtok_output_with_penalty: Interval | None
     other_contracts: tuple[tuple[str, float, str], ...]
+    lock_in: LockIn
     why: str
     notes: tuple[str, ...]
     sources: tuple[str, ...]

@@ -14,11 +14,14 @@ from stackwright.planner.at_hand import standing
 from stackwright.planner.question import Question
 
 LARGEST_REPLICA = 64
+CONVERTIBLE = frozenset({"bf16", "fp8"})  # what converters of engines read
 
 R = TypeVar("R", Chip, Engine)
 
 RejectionKind = Literal[
     "engine does not run on the chip",
+    "no published figures of the chip",
+    "used by its maker only",
     "engine lacks the precision on the chip",
     "layout does not divide or is not supported",
     "does not fit in memory",
@@ -50,15 +53,19 @@ def space(q: Question, model: Model, entry: ModelEntry | None, catalog: Catalog)
     """Candidates for a question. Raises when a named chip, engine or precision is unknown or nothing is left."""
     found = Space()
     for chip in _chips(q, catalog):
+        if chip.unpublished:
+            found.rejected.append(Rejection("no published figures of the chip", chip.id, "", "", chip.unpublished))
+            continue
+        if chip.status == "internal" and not (q.allowed.chips or q.allowed.vendors):
+            reason = f"{chip.id} is used by its maker only; name it in --chips to see what it would do"
+            found.rejected.append(Rejection("used by its maker only", chip.id, "", "", reason))
+            continue
         for engine in _engines(q, catalog):
             _add(found, q, model, entry, engine, chip)
     if not found.entries:
         reasons = {r.reason for r in found.rejected}
-        unpublished = (
-            f"no {' or '.join(q.allowed.precisions)} weights of it are published"
-            if q.allowed.precisions
-            else "no chip is left"
-        )
+        asked = " or ".join(q.allowed.precisions)
+        unpublished = f"no {asked} weights of it are published" if asked else "no chip is left"
         raise InputError(f"no stack can run {model.id}: {'; '.join(sorted(reasons)[:3]) or unpublished}")
     return found
 
@@ -101,7 +108,7 @@ def _add(found: Space, q: Question, model: Model, entry: ModelEntry | None, engi
             )
         )
         return
-    published = _published(entry, chip) if entry else {model.native_precision}
+    published = _available(entry, model, engine, chip)
     for precision in sorted(published):
         if q.allowed.precisions and precision not in q.allowed.precisions:
             continue
@@ -122,9 +129,12 @@ def _add(found: Space, q: Question, model: Model, entry: ModelEntry | None, engi
                 found.entries.append(Candidate(engine, chip, layout))
 
 
-def _published(entry: ModelEntry, chip: Chip) -> set[str]:
-    """Precisions of the published checkpoints that load on this chip."""
-    return {str(c.precision) for c in entry.checkpoints if not c.families or chip.family in c.families}
+def _available(entry: ModelEntry | None, model: Model, engine: Engine, chip: Chip) -> set[str]:
+    """Precisions of the published checkpoints that load on this chip, and what the engine's converter makes of them."""
+    published = {model.native_precision}
+    if entry is not None:
+        published = {str(c.precision) for c in entry.checkpoints if not c.families or chip.family in c.families}
+    return published | (set(engine.quantises) if published & CONVERTIBLE else set())
 
 
 def default_kv_precision(weight_precision: str, supported: tuple[str, ...]) -> str:
@@ -136,9 +146,14 @@ def layouts(model: Model, chip: Chip, engine: Engine, weight_precision: str, kv_
     """Layouts worth trying: powers of two, experts either sharded inside or spread over the whole group.
 
     Attention data parallelism is for mixture-of-experts models (a dense model gains the same from more replicas);
-    pipeline stages span scale-up domains.
+    pipeline stages span scale-up domains, or, where the engine splits a model by layers only, the chips of one.
     """
     domain = chip.link.scale_up_domain
+    if not engine.tensor_parallel:
+        for stages in (1, 2, 4, 8) if engine.pipeline_parallel else (1,):
+            if stages <= domain:
+                yield Layout(1, stages, 1, 1, weight_precision, kv_precision)
+        return
     groups = [g for g in (1, 2, 4, 8, 16, 32, 64) if g <= min(max(domain, 1), LARGEST_REPLICA)]
     moe = bool(model.experts) and engine.expert_parallel != "none"
     for group in groups:
@@ -150,5 +165,6 @@ def layouts(model: Model, chip: Chip, engine: Engine, weight_precision: str, kv_
                 if dp > 1 and ep == 1:
                     continue
                 yield Layout(tp, 1, ep, dp, weight_precision, kv_precision)
-                if group == groups[-1] and dp == 1 and engine.pipeline_parallel and 2 * group <= LARGEST_REPLICA:
+                spans = engine.pipeline_parallel and chip.link.scale_up_kind != "none"
+                if group == groups[-1] and dp == 1 and spans and 2 * group <= LARGEST_REPLICA:
                     yield Layout(tp, 2, ep, 1, weight_precision, kv_precision)

@@ -9,8 +9,10 @@ import numpy as np
 
 from stackwright.catalog import availability_of
 from stackwright.economics import OWNED, Packing, TokenCost, token_cost, usd_per_mtok
+from stackwright.performance.chip_ranges import range_words
 from stackwright.performance.pools import Pooled
 from stackwright.planner.answer import Plan, Stack
+from stackwright.planner.elsewhere import stack_lock_in
 from stackwright.planner.evaluate import CONFIDENT
 from stackwright.planner.join import packing_of, units_range
 from stackwright.planner.models import checkpoint_of
@@ -62,6 +64,7 @@ def plan_of(x: Context, s: Sized, rank: int) -> Plan:
             money.scaled(s.usd_per_hour_with_penalty / s.usd_per_hour) if s.breach and money else None
         ),
         other_contracts=_other_contracts(x, s),
+        lock_in=stack_lock_in(stack, x.catalog),
         why=_why(x, s, stack),
         notes=_notes(x, s, stack, doubt),
         sources=_sources(stack),
@@ -86,7 +89,7 @@ def _chosen_index(x: Context, s: Sized) -> int:
 
 def _stack(x: Context, s: Sized) -> tuple[Stack, str]:
     candidate, d = s.candidate, s.deployment
-    checkpoint, doubt = checkpoint_of(x.question.model, x.entry, candidate.layout.weight_precision)
+    checkpoint, doubt = checkpoint_of(x.question.model, x.entry, candidate.layout.weight_precision, candidate.engine)
     stack = Stack(
         model=x.model.id,
         checkpoint=checkpoint,
@@ -208,6 +211,10 @@ def _notes(x: Context, s: Sized, stack: Stack, doubt: str) -> tuple[str, ...]:
         notes.append(f"keeps the promise with probability {s.p_meets:.0%} only")
     if stack.chip.status not in ("shipping", "legacy"):
         notes.append(f"{stack.chip.id} is {stack.chip.status}: extrapolated")
+    if ranges := range_words(stack.chip, alone=stack.layout.n_chips == 1):
+        notes.append(f"figures of {stack.chip.id} are known within a range only ({ranges}): intervals are wider for it")
+    if stack.engine.confidence == "assumption":
+        notes.append(f"{stack.engine.id}: {stack.engine.name.lower()}, nothing of it was measured")
     if stack.price is not None:
         today = dt.date.today()
         if stack.price.stale(today):
@@ -265,8 +272,13 @@ def _market_notes(x: Context, stack: Stack) -> list[str]:
 def _sources(stack: Stack) -> tuple[str, ...]:
     chip = stack.chip
     found = [
-        f"chip: {chip.compute.source}",
+        f"chip: {chip.rates.source}",
         f"engine: {stack.engine.name} {stack.engine.version}: {stack.engine.source}",
+    ]
+    found += [
+        f"{stack.engine.name} on {chip.family}: {s.source}"
+        for s in stack.engine.supports
+        if chip.family in s.families and s.source
     ]
     if stack.price is not None:
         found.append(f"price: {stack.price.source} ({stack.price.date}, {stack.price.confidence})")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -19,12 +19,14 @@ from stackwright.performance import (
     Part,
     Speculation,
     check_layout,
+    check_lora,
     check_speculation,
     kv_bytes_per_sequence,
     memory_budget,
 )
 from stackwright.performance import candidates as make_candidates
 from stackwright.performance.pools import Pooled, Pools, Served, pooled, pools_problem
+from stackwright.serving.chip_figures import has_ranges, range_note, with_ranges, without_ranges
 from stackwright.serving.closed_loop import Service, closed_loop
 from stackwright.serving.disaggregated import disaggregated
 from stackwright.serving.energy import pool_chip_power_w, replica_chip_power_w
@@ -46,6 +48,11 @@ PERCENTILES = (50.0, 90.0, 95.0, 99.0)
 _LEAST_ELASTICITY = 0.05
 _MORE = 1.01
 _CACHE_ROUNDS = 4
+_STATUS = {
+    "announced": "{} is announced: extrapolated from announced figures",
+    "estimated": "{} is estimated: extrapolated from outside estimates",
+    "internal": "{} is used by its maker only: figures as the maker or the press gave them",
+}
 
 
 @dataclass(frozen=True)
@@ -172,11 +179,20 @@ def spread_of(c: Served, w: Workload | Traffic, load: Array, percentiles: Iterab
     percentiles = tuple(percentiles)
     measured = has_factors(c.constants.calibration, c.contexts)
     found = (_measured if measured else _propagated)(c, w, load, percentiles)
+    if has_ranges(c):
+        found = with_ranges(found, c, load, lambda part, at: _figures(part, w, at, percentiles), isinstance(w, Traffic))
     return found if isinstance(c, Pooled) else narrowed(found, c, traffic(w), load)
 
 
 def _propagated(c: Served, w: Workload | Traffic, load: Array, percentiles: tuple[float, ...]) -> Uncertain:
     """Metrics with the spread of the constants."""
+    return propagate(_figures(c, w, load, percentiles), c)
+
+
+def _figures(
+    c: Served, w: Workload | Traffic, load: Array, percentiles: tuple[float, ...]
+) -> Callable[[Served], dict[str, Array]]:
+    """Metrics of candidates that differ from `c` in speed only: at `load`, or at the request rate of `c` there."""
     t = traffic(w)
     base_rate = serve(c, w, load).request_rate
     elasticity = np.ones_like(base_rate)
@@ -191,7 +207,7 @@ def _propagated(c: Served, w: Workload | Traffic, load: Array, percentiles: tupl
             service = serve(moved, t, load * np.exp(np.log(base_rate / service.request_rate) / elasticity))
         return {**service_metrics(moved, service, t, percentiles), "requests_per_s_at_load": at_load}
 
-    return propagate(figures, c)
+    return figures
 
 
 def _measured(c: Served, w: Workload | Traffic, load: Array, percentiles: tuple[float, ...]) -> Uncertain:
@@ -225,6 +241,8 @@ def predict(
     """
     if candidate.speculation is not None:
         check_speculation(candidate.speculation, model)
+    if candidate.lora is not None:
+        check_lora(candidate.lora, model, candidate.engine, candidate.chip)
     served = _served(model, candidate, constants, pools)
     workers = [served.prefill, served.decode] if isinstance(served, Pooled) else [served]
     for part in workers:
@@ -251,6 +269,9 @@ def predict(
     behind = evidence(record, c.contexts[0]) if record else None
     waits = {k: float(np.asarray(v).flat[0]) for k, v in service.waits.items()}
     said = own_words(c, t, load)
+    ranges = None
+    if has_ranges(served):
+        ranges = range_note(served, spread, spread_of(without_ranges(served), t, load, ()))
     if said:
         waits["own measurements"] = metrics["ttft_mean_s"].value - sum(waits.values())
     return Prediction(
@@ -270,7 +291,7 @@ def predict(
         running_per_rank=float(ph.running.flat[0]),
         fitting_per_rank=float(ph.fitting.flat[0]),
         constants_status=constants.status,
-        notes=((said,) if said else ()) + _notes(served, t, behind, ph) + _cache_notes(kept, workload),
+        notes=tuple(n for n in (said, *_notes(served, t, behind, ph), *_cache_notes(kept, workload), ranges) if n),
         evidence=behind,
         speculation=candidate.speculation,
         acceptance_length=float(c.emitted.flat[0]) if candidate.speculation else None,
@@ -370,7 +391,7 @@ def _cache_notes(kept: Kept | None, w: Workload) -> tuple[str, ...]:
 
 def _notes(served: Served, t: Traffic, behind: Evidence | None, ph: Phases) -> tuple[str, ...]:
     c = served.decode if isinstance(served, Pooled) else served
-    notes, chip = [], c.entries[0].chip
+    notes, chip, engine = [], c.entries[0].chip, c.entries[0].engine
     if behind is None:
         notes.append("constants are uncalibrated: intervals come from their stated spread, not from measured error")
     else:
@@ -384,6 +405,13 @@ def _notes(served: Served, t: Traffic, behind: Evidence | None, ph: Phases) -> t
             f"acceptance length {float(c.emitted.flat[0]):.2f} comes from the constant draft_acceptance, fitted to "
             "benchmarks of random tokens: give what your engine reports (--acceptance-length)"
         )
+    if c.entries[0].lora is not None:
+        size = float((c.lora.resident_bytes * c.stage_share).flat[0])
+        notes.append(
+            f"{c.entries[0].lora}: {gigabytes(size):.3g} GB per chip, chosen alike by requests; not calibrated"
+        )
+    if c.model.note:
+        notes.append(c.model.note)
     if isinstance(served, Pooled):
         notes.append("disaggregated pools: TTFT near saturation of the prefill pool is known to a factor only")
         if not t.closed:
@@ -392,7 +420,9 @@ def _notes(served: Served, t: Traffic, behind: Evidence | None, ph: Phases) -> t
     unmeasured = dict.fromkeys(words for worker in workers for words in worker.entries[0].beyond)
     notes += [f"extrapolated: no measured point of {words}" for words in unmeasured]
     if chip.status not in ("shipping", "legacy"):
-        notes.append(f"{chip.id} is {chip.status}: extrapolated from announced figures")
+        notes.append(_STATUS[chip.status].format(chip.id))
+    if engine.confidence == "assumption":
+        notes.append(f"{engine.id}: {engine.name.lower()}, nothing of it was measured")
     if bool((ph.fitting < ph.offered).any()):
         notes.append("cache-limited: not all concurrent requests fit the key-value cache, the rest waits")
     return tuple(notes)

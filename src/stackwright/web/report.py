@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-import base64
 import datetime as dt
-import hashlib
-from importlib.resources import files
 from pathlib import Path
-from string import Template
 from typing import Any
 
 from stackwright.web import names, sections, sentences
-from stackwright.web.marks import definitions
-from stackwright.web.markup import Html, join, tag, text
+from stackwright.web.markup import Html, join, tag
 from stackwright.web.numbers import count, finite, significant
+from stackwright.web.page import Page, render_page
 
 Document = dict[str, Any]
 
@@ -29,8 +25,6 @@ def render_report(document: Document, generated: dt.date | None = None) -> str:
     Loads nothing: style and script are inside, and a content security policy with the hash of the script allows no
     other source, whatever text the document holds.
     """
-    style, script = _resource("style.css"), _resource("chart.js")
-    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
     parts = [
         sections.figures(document),
         sections.comparison(document),
@@ -46,21 +40,15 @@ def render_report(document: Document, generated: dt.date | None = None) -> str:
         sections.assumptions(document),
         sections.sources(document),
     ]
-    found = [p for p in parts if p is not None]
-    model = names.model_name(str(document["question"]["model"]))
-    return Template(_resource("page.html")).substitute(
-        title=text(f"Stackwright plan: {model}"),
-        policy=text(f"default-src 'none'; style-src 'unsafe-inline'; script-src 'sha256-{digest}'"),
-        style=style,
-        script=script,
-        definitions=definitions(),
-        question=text(sentences.question(document)),
+    page = Page(
+        kind="Stackwright plan",
+        title=f"Stackwright plan: {names.model_name(str(document['question']['model']))}",
+        question=sentences.question(document),
         traffic=sentences.traffic(document),
         recommendation=_recommendation(document),
-        contents=_contents(found),
-        sections="\n".join(s.html for s in found),
         footer=_footer(document, generated or dt.date.today()),
     )
+    return render_page(page, parts)
 
 
 def _recommendation(document: Document) -> Html:
@@ -72,11 +60,6 @@ def _recommendation(document: Document) -> Html:
         *(tag("p", line) for line in others),
         class_="recommendation" if kept else "recommendation unkept",
     )
-
-
-def _contents(found: list[sections.Section]) -> Html:
-    links = [tag("li", tag("a", s.short, href=f"#{s.identifier}")) for s in found]
-    return tag("nav", tag("ul", *links), aria_label="Contents")
 
 
 def _footer(document: Document, generated: dt.date) -> Html:
@@ -95,7 +78,3 @@ def _footer(document: Document, generated: dt.date) -> Html:
         tag("p", not_this, *(f" {line[:1].upper()}{line[1:]}." for line in limits)),
         tag("p", made),
     )
-
-
-def _resource(name: str) -> str:
-    return files("stackwright.web").joinpath(name).read_text(encoding="utf-8")

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from stackwright.catalog import STALE_PRICE_DAYS, Offer, load_catalog
+from stackwright.catalog.api_offers import api_offers_of
 from stackwright.catalog.api_prices import api_price, price_list
 from stackwright.catalog.check import check_catalog
 from stackwright.catalog.refresh import genai, history, run, user
@@ -233,6 +234,9 @@ def test_token_prices_come_from_the_refreshed_list(folder: Path, monkeypatch: py
     price = api_price("acme-1", "acme", dt.date(2026, 11, 21))
     assert (price.output_usd_per_mtok, price.read, price.age_days(dt.date(2026, 11, 30))) == (6.0, NOW.date(), 10)
     assert price.source == "genai-prices list of 2026-11-20 (MIT)"
+    [offer] = api_offers_of(["acme-1"], dt.date(2026, 11, 21))
+    assert (offer.tiers[0].rates.output, offer.read, offer.source) == (6.0, price.read, price.source)
+    assert api_offers_of(["claude-sonnet-5-5"]) == []
     lock = json.loads((folder / user.LOCK).read_text())
     lock["sources"]["genai"]["package_version"] = "0.0.1"  # after an upgrade the package's own list is the newer one
     (folder / user.LOCK).write_text(json.dumps(lock))

@@ -148,7 +148,7 @@ def _memory(row: Measurement, facts: Facts) -> str | None:
         return None
     precision = row.text["weight_precision"] or model.native_precision
     each = weight_bytes(model, precision) / n
-    size = chip.memory.visible_bytes or chip.memory.capacity_bytes
+    size = chip.store.visible_bytes or chip.store.capacity_bytes
     if each <= MEMORY_SHARE * size:
         return None
     return f"{each / 1e9:.0f} GB of {precision} weights per chip, the chip has {size / 1e9:.0f} GB"
@@ -186,7 +186,7 @@ def least_step_s(row: Measurement, facts: Facts) -> float | None:
     width = {role: weight_bytes_per_parameter(model, precision, role) * one for role in _ROLES}
     kv_bytes = _KV_BYTES.get(row.text["kv_precision"], 0.5) * one
     read = sum(o.layers * (o.weight_bytes + o.kv_bytes) for o in operators(model, shape, shard, width, kv_bytes))
-    return float(np.max(read)) / chip.memory.bandwidth_bytes_per_s
+    return float(np.max(read)) / chip.store.bandwidth_bytes_per_s
 
 
 def decoding_share(row: Measurement) -> float | None:

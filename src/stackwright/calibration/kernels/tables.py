@@ -139,10 +139,10 @@ def _newest(files: Sequence[Path], reader: Reader, context: Context) -> dict[str
 
 def _curve(kernel: Kernel, chip: Chip, engine: str, dtype: str, work: Work, version: str, source: str) -> KernelCurve:
     if kernel.op == "allreduce":
-        bandwidth, peak = chip.link.scale_up_bytes_per_s, chip.compute.bf16
+        bandwidth, peak = chip.link.scale_up_bytes_per_s, chip.rates.bf16
     else:
-        bandwidth = chip.memory.bandwidth_bytes_per_s
-        peak = kernel_peak_flops(chip, dtype) if dtype in KERNEL_DTYPES else chip.compute.bf16
+        bandwidth = chip.store.bandwidth_bytes_per_s
+        peak = kernel_peak_flops(chip, dtype) if dtype in KERNEL_DTYPES else chip.rates.bf16
     fit, notes = _settled(kernel, work, bandwidth, peak)
     if kernel.module:
         notes.append("table of the whole block: projections taken off by the GEMM curve; the fixed time is the block's")

@@ -287,7 +287,7 @@ def _module_projections(t: Table, tokens: Array, context: Context) -> Array | fl
             continue
         rows = t["gemm_type"] == dtype
         weights = held[rows] * BYTES_PER_ELEMENT[KERNEL_DTYPES[dtype].weights]
-        memory = weights / (context.chip.memory.bandwidth_bytes_per_s * curve.memory_efficiency)
+        memory = weights / (context.chip.store.bandwidth_bytes_per_s * curve.memory_efficiency)
         peak = kernel_peak_flops(context.chip, dtype)
         compute = 2.0 * held[rows] * tokens[rows] / (peak * curve.compute_efficiency)
         seconds[rows] = smooth_max(memory, compute, SHARPNESS)

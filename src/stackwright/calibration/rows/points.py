@@ -218,12 +218,12 @@ def _precisions(row: Measurement, model: Model, engine: Engine, family: str) -> 
 
     A cache of unstated precision: FP8 beside quantised weights (checkpoints of TensorRT-LLM and the recipes of
     InferenceX say so), else what the engine does when it is not told: BF16 for native MXFP4 weights on Hopper
-    (perf-overview of TensorRT-LLM).
+    (`plain_kv` of the catalogue; perf-overview of TensorRT-LLM).
     """
     precision = row.text["weight_precision"].lower() or model.native_precision
     support = next((s for s in engine.supports if family in s.families), None)
     plain = engine.id in _KV_AS_MODEL and harness(row) != "inferencex"
-    plain |= family == "hopper" and model.native_precision == "mxfp4"
+    plain |= support is not None and model.native_precision in support.plain_kv
     quantised = precision != "bf16" and support is not None and "fp8" in support.kv and not plain
     return precision, row.text["kv_precision"].lower() or ("fp8" if quantised else "bf16")
 

@@ -125,7 +125,8 @@ def _chip(item: Any, asked: Asked) -> tuple[Chip | None, str]:
         return None, f"accelerator {name!r} is not in the catalogue"
     row = next((row for row in rows if abs(row["memory"] - memory) < 1.0), None)
     chip = asked.catalog.chips.get(row["chip"]) if row else None
-    known = [m for m in (chip.memory.capacity_bytes, chip.memory.visible_bytes) if m] if chip else []
+    store = chip.memory if chip else None
+    known = [m for m in (store.capacity_bytes, store.visible_bytes) if m] if store else []
     if not any(abs(size / m - 1) <= MEMORY_BAND for size in (memory * GIGA, memory * GIB) for m in known):
         return None, f"{name} with {memory:g} GB: neither GB nor GiB of a chip of that name"
     return chip, ""

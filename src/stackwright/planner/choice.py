@@ -1,0 +1,382 @@
+"""The choice of the model: the best rented stack of each open model beside every API that sells a model."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from stackwright.catalog import Catalog, ModelEntry
+from stackwright.catalog.api_offers import ApiOffer, api_offers_of, model_listed, unknown_model
+from stackwright.catalog.quality import Quality, Score
+from stackwright.economics.api_cost import ApiCost, api_cost
+from stackwright.economics.lock_in import Elsewhere, LockIn, lock_in
+from stackwright.errors import InputError, UnknownIdError
+from stackwright.performance import Constants
+from stackwright.planner.answer import Answer, Plan
+from stackwright.planner.elsewhere import stack_lock_in
+from stackwright.planner.models import resolve_model
+from stackwright.planner.plan import plan
+from stackwright.planner.question import Question
+from stackwright.planner.versus import SURE, p_less
+from stackwright.serving.prediction import Interval
+from stackwright.serving.tokens import longest_request
+
+NONE = "none"
+_MOST_REASONS = 4
+Progress = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Shortlist:
+    """The models to choose from, how they may be had, and the scores that count.
+
+    `providers`: API sellers that may be used; empty: all but routers and subscriptions; ("none",): no API.
+    `rent`: whether open models may be run on rented chips.
+    """
+
+    models: tuple[str, ...]
+    providers: tuple[str, ...] = ()
+    quality: Quality | None = None
+    min_quality: float | None = None
+    rent: bool = True
+
+    def __post_init__(self) -> None:
+        if not self.models:
+            raise InputError("no models given: name them as --models a,b,c")
+        twice = next((m for i, m in enumerate(self.models) if m in self.models[:i]), None)
+        if twice is not None:
+            raise InputError(f"model {twice!r} is given twice")
+        if self.min_quality is not None and self.quality is None:
+            raise InputError("--min-quality needs scores: give --quality NAME or FILE")
+
+
+@dataclass(frozen=True)
+class Dominator:
+    """Another option that is no worse in anything compared and better in something; how surely it is cheaper."""
+
+    model: str
+    how: str
+    p_cheaper: float
+    compared: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Option:
+    """A model, and either the plan that runs it on rented chips or the API that sells it.
+
+    USD per million output tokens with input and output charged to output, USD per hour at the load asked (None
+    without a request rate, for an API). `keeps`: whether the promise is kept; None where the latency is not known.
+    """
+
+    model: str
+    plan: Plan | None
+    api: ApiOffer | None
+    cost: ApiCost | None
+    score: Score | None
+    usd_per_mtok_output: Interval
+    usd_per_hour: float | None
+    keeps: bool | None
+    lock_in: LockIn
+    on_front: bool = False
+    dominated_by: Dominator | None = None
+
+    @property
+    def how(self) -> str:
+        """The stack or the seller in a few words."""
+        if self.plan is not None:
+            s = self.plan.stack
+            where = f" at {s.offer.provider}" if s.offer else ""
+            return f"{self.plan.n_chips} x {s.chip.id}, {s.engine.id}{where}"
+        assert self.api is not None
+        return f"{self.api.seller.name} API{f' ({self.api.endpoint})' if self.api.endpoint else ''}"
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """A model, or a way to have it, that is left out, and why."""
+
+    model: str
+    how: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class Choice:
+    """The options in order: those that keep the promise, those whose latency is unknown, the rest; each by cost."""
+
+    question: Question
+    shortlist: Shortlist
+    options: tuple[Option, ...]
+    refused: tuple[Refusal, ...]
+    evaluated: int
+    cpu_s: float
+    elapsed_s: float
+    assumptions: tuple[str, ...]
+
+    @property
+    def best(self) -> Option | None:
+        """The cheapest option that keeps the promise, else the cheapest whose latency is unknown."""
+        return next((o for o in self.options if o.keeps is not False), None)
+
+
+@dataclass(frozen=True)
+class Subject:
+    """A model as asked: its names, and its catalogue entry; `open_weights` where it can be run."""
+
+    asked: str
+    names: tuple[str, ...]
+    entry: ModelEntry | None
+    open_weights: bool
+
+    @property
+    def id(self) -> str:
+        """What to call it."""
+        return self.entry.id if self.entry else self.names[0]
+
+
+def choose_model(
+    c: Shortlist, q: Question, catalog: Catalog, constants: Constants, progress: Progress | None = None
+) -> Choice:
+    """Every way to have every model, ordered and compared; `q` asks the rest (its own model is not used).
+
+    Raises `InputError` for a model that neither the catalogue nor a price list knows, and where no way is left.
+    """
+    cpu, wall = time.process_time(), time.perf_counter()
+    subjects = [subject(name, catalog, c.providers) for name in c.models]
+    found: list[Option] = []
+    refused: list[Refusal] = []
+    evaluated = 0
+    assumptions: tuple[str, ...] = ()
+    for s in subjects:
+        if progress is not None:
+            progress(s.id)
+        score = c.quality.of(*s.names) if c.quality else None
+        reason = _below(c, score)
+        if reason:
+            refused.append(Refusal(s.id, "", reason))
+            continue
+        usual = api_offers_of(s.names)
+        offers = api_offers_of(s.names, among=c.providers) if c.providers not in ((), (NONE,)) else usual
+        if c.providers == (NONE,):
+            offers = []
+        sellers = _names([*usual, *offers])
+        rows = _by_api(s, score, offers, sellers, q, refused)
+        if s.open_weights and c.rent:
+            answer = _rented(s, q, catalog, constants, refused)
+            if answer is not None:
+                evaluated, assumptions = evaluated + answer.evaluated, answer.assumptions
+                rows += _self_hosted(s, score, answer, catalog, tuple(sellers), refused)
+        elif not offers:
+            refused.append(Refusal(s.id, "API", _nobody(c)))
+        found += rows
+    if not found:
+        raise InputError(_nothing(refused))
+    return Choice(
+        question=q,
+        shortlist=c,
+        options=tuple(compared(found, c.quality is not None, q)),
+        refused=tuple(refused),
+        evaluated=evaluated,
+        cpu_s=time.process_time() - cpu,
+        elapsed_s=time.perf_counter() - wall,
+        assumptions=(*_assumptions(c, q), *assumptions),
+    )
+
+
+def subject(name: str, catalog: Catalog, providers: tuple[str, ...] = ()) -> Subject:
+    """What a name stands for: an open model of the catalogue or on disk, else a model of the price lists."""
+    if name.endswith(".json") or Path(name).is_dir() or not name.strip():
+        model, _ = resolve_model(name, catalog)
+        return Subject(name, (model.id,), None, True)
+    try:
+        entry = catalog.model(name)
+    except UnknownIdError:
+        if not model_listed(name) and not (providers and model_listed(name, providers)):
+            raise unknown_model(name, [*catalog.models]) from None
+        return Subject(name, (name,), None, False)
+    return Subject(name, tuple(dict.fromkeys((name, entry.id))), entry, True)
+
+
+def compared(found: Sequence[Option], scored: bool, q: Question) -> list[Option]:
+    """The options in order, each with its place on the Pareto front or what dominates it."""
+    group = {True: 0, None: 1, False: 2}
+    order = sorted(found, key=lambda o: (group[o.keeps], *_place(o)))
+    able = [o for o in order if o.keeps is not False and (o.score is not None or not scored)]
+    made = []
+    for o in order:
+        if o not in able:
+            made.append(replace(o, on_front=False, dominated_by=None))
+            continue
+        better = next((b for b in able if b is not o and _dominates(b, o, q)), None)
+        made.append(replace(o, on_front=better is None, dominated_by=_dominator(better, o, q) if better else None))
+    return made
+
+
+def _place(o: Option) -> tuple[float, str, int, str]:
+    """Cost first; of equal prices the maker's own API before others."""
+    own = o.api is not None and o.api.seller.kind == "maker"
+    return round(o.usd_per_mtok_output.value, 9), o.model, 0 if own else 1, o.how
+
+
+def _dominates(a: Option, b: Option, q: Question) -> bool:
+    """Whether `a` is no worse than `b` in cost, score and (where both are known) latency, and better in one.
+
+    Of two latencies one is better only where that holds with more than 90 % probability. What is not known to keep
+    the promise dominates nothing that is.
+    """
+    if a.keeps is None and b.keeps:
+        return False
+    pairs = [(a.usd_per_mtok_output.value, b.usd_per_mtok_output.value)]
+    if a.score is not None and b.score is not None:
+        pairs.append((-a.score.score, -b.score.score))
+    slower = faster = False
+    if a.plan is not None and b.plan is not None:
+        p = [p_less(a.plan.metrics[n], b.plan.metrics[n]) for n in _latencies(q)]
+        slower, faster = min(p) < 1.0 - SURE, max(p) > SURE
+    return not slower and all(x <= y for x, y in pairs) and (faster or any(x < y for x, y in pairs))
+
+
+def _dominator(a: Option, b: Option, q: Question) -> Dominator:
+    terms = ["cost"]
+    if a.score is not None and b.score is not None:
+        terms.append("quality")
+    if a.plan is not None and b.plan is not None:
+        terms.append("latency")
+    return Dominator(a.model, a.how, p_less(a.usd_per_mtok_output, b.usd_per_mtok_output), tuple(terms))
+
+
+def _latencies(q: Question) -> tuple[str, str]:
+    return f"ttft_p{q.slo.percentile:g}_s", f"tpot_p{q.slo.percentile:g}_s"
+
+
+def _below(c: Shortlist, score: Score | None) -> str:
+    """Why the quality floor excludes a model; empty where it does not."""
+    if c.min_quality is None or c.quality is None:
+        return ""
+    if score is None:
+        return f"no {c.quality.benchmark} score known: excluded by the floor of {c.min_quality:g}"
+    if score.score < c.min_quality:
+        return f"{c.quality.benchmark} {score.score:g} is below the floor of {c.min_quality:g}"
+    return ""
+
+
+def _rented(s: Subject, q: Question, catalog: Catalog, constants: Constants, refused: list[Refusal]) -> Answer | None:
+    try:
+        return plan(replace(q, model=s.asked, top=1), catalog, constants)
+    except UnknownIdError:
+        raise
+    except InputError as error:
+        refused.append(Refusal(s.id, "self-hosted", str(error)))
+        return None
+
+
+def _self_hosted(
+    s: Subject,
+    score: Score | None,
+    answer: Answer,
+    catalog: Catalog,
+    sellers: tuple[str, ...],
+    refused: list[Refusal],
+) -> list[Option]:
+    if not answer.plans:
+        chips = ", ".join(p.stack.chip.id for p in answer.unpriced[:4])
+        refused.append(Refusal(s.id, "self-hosted", f"nobody publishes a price for {chips} under these filters"))
+        return []
+    first = answer.plans[0]
+    assert first.usd_per_mtok_output is not None
+    return [
+        Option(
+            model=s.id,
+            plan=first,
+            api=None,
+            cost=None,
+            score=score,
+            usd_per_mtok_output=first.usd_per_mtok_output,
+            usd_per_hour=first.usd_per_hour,
+            keeps=first.meets_slo,
+            lock_in=stack_lock_in(first.stack, catalog, sellers),
+        )
+    ]
+
+
+def _by_api(
+    s: Subject,
+    score: Score | None,
+    offers: Sequence[ApiOffer],
+    sellers: Sequence[str],
+    q: Question,
+    refused: list[Refusal],
+) -> list[Option]:
+    w, found = q.workload, []
+    longest, most = longest_request(w), q.limits.max_usd_per_hour
+    for offer in offers:
+        name = f"{offer.seller.name} API"
+        if offer.context_tokens is not None and offer.context_tokens < longest:
+            reason = f"takes {offer.context_tokens} tokens at most; long requests of {w.name!r} have {longest:.0f}"
+            refused.append(Refusal(s.id, name, reason))
+            continue
+        cost = api_cost(offer.tiers, w)
+        usd_per_hour = None if w.rate_per_s is None else cost.usd_per_hour(w.rate_per_s)
+        if most is not None and usd_per_hour is not None and usd_per_hour > most:
+            refused.append(Refusal(s.id, name, f"{usd_per_hour:.2f} USD/hour at this rate, over the {most:g} allowed"))
+            continue
+        others = tuple(n for n in sellers if n != offer.seller.name)
+        found.append(
+            Option(
+                model=s.id,
+                plan=None,
+                api=offer,
+                cost=cost,
+                score=score,
+                usd_per_mtok_output=Interval(*(cost.usd_per_mtok_output,) * 3),
+                usd_per_hour=usd_per_hour,
+                keeps=None,
+                lock_in=lock_in(Elsewhere(weights_open=s.open_weights, sellers=others)),
+            )
+        )
+    return found
+
+
+def _names(offers: Sequence[ApiOffer]) -> list[str]:
+    return list(dict.fromkeys(o.seller.name for o in offers))
+
+
+def _nobody(c: Shortlist) -> str:
+    if c.providers == (NONE,):
+        return "sold by API only, and no API may be used"
+    among = f"none of {', '.join(c.providers)}" if c.providers else "no seller of the price lists"
+    return f"{among} sells it priced by token"
+
+
+def _nothing(refused: Sequence[Refusal]) -> str:
+    """Why no option is left: the first clause of the reason of each model."""
+    found: dict[str, str] = {}
+    for r in sorted(refused, key=lambda r: r.how not in ("", "self-hosted")):
+        found.setdefault(r.model, f"{r.model.rsplit('/', 1)[-1]}: {r.reason.split(';')[0]}")
+    return "no model is left: " + "; ".join([*found.values()][:_MOST_REASONS])
+
+
+def _assumptions(c: Shortlist, q: Question) -> tuple[str, ...]:
+    w, found = q.workload, ["every model is given the same tokens: one that thinks at length writes more per answer"]
+    if c.quality is not None:
+        found.append(
+            f"quality is {c.quality.benchmark} {c.quality.unit}".rstrip()
+            + " as published, settings differ by maker: measure on your own task before you decide"
+        )
+    if c.providers != (NONE,):
+        found.append(
+            "API: list prices of the day, paid by use; input found in the cache at the cache-read rate where the list "
+            "has one, cache writes not charged; latency is not measured or published here, so whether the promise is "
+            "kept is not known"
+        )
+        if w.rate_per_s is not None:
+            per_minute = 60.0 * w.rate_per_s
+            found.append(
+                f"API limits and quotas are not in the lists: this load takes {per_minute:,.0f} requests, "
+                f"{per_minute * w.input.mean:,.0f} input and {per_minute * w.output.mean:,.0f} output tokens a minute"
+            )
+        if q.market.clouds or q.market.regions:
+            found.append("--clouds and --regions narrow rented capacity; --api-providers narrows who sells by API")
+    return tuple(found)
