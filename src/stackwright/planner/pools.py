@@ -12,7 +12,7 @@ from stackwright.llm import Model
 from stackwright.performance import Candidate, Constants
 from stackwright.performance.candidates import context_of
 from stackwright.performance.own_points import cell_of
-from stackwright.performance.pools import Pooled, Pools, pooled, pools_problem
+from stackwright.performance.pools import DISAGGREGATED, Pooled, Pools, pooled, pools_problem
 from stackwright.planner.evaluate import Grid, evaluate_at
 from stackwright.planner.size import Context
 from stackwright.serving.disaggregated import handover_s
@@ -50,12 +50,15 @@ class _Workers:
 def pool_grid(x: Context, constants: Constants) -> list[Grid]:
     """Matched pools of every engine that documents them, evaluated; those with measured error apart from the others.
 
-    Nothing where answers have one token only, nor where own measurements correct plain replicas: they say nothing of
-    pools, which would win for not being corrected.
+    Unless the question names ways, only chips and models of which the record has pools: intervals of the others take
+    an evaluation for every constant. Nothing where answers have one token only, nor where own measurements correct
+    plain replicas: they say nothing of pools, which would win for not being corrected.
     """
     q, t = x.question, traffic(x.question.workload)
     documented = [e for e in x.grid.candidates.entries if e.engine.ways and e.engine.ways.disaggregated]
     entries = [e for e in documented if not own_points(x.model, e, constants)]
+    if constants.calibration is not None and not q.allowed.ways:
+        entries = [e for e in entries if _measured(x.model, e, constants)]
     if not entries or float(np.asarray(t.output_mean)) <= 1.0:
         return []
     workers = _workers(x, entries, t, constants)
@@ -69,6 +72,11 @@ def pool_grid(x: Context, constants: Constants) -> list[Grid]:
     known = np.array([has_factors(constants.calibration, (context,)) for context in d.contexts])
     parts = [d.take(np.nonzero(rows)[0]) for rows in (known, ~known) if rows.any()]
     return [evaluate_at(part, q.workload, q.slo, _LOADS) for part in parts]
+
+
+def _measured(model: Model, e: Candidate, constants: Constants) -> bool:
+    """Whether the record knows how far predictions of pools like these are off."""
+    return has_factors(constants.calibration, (context_of(model, replace(e, mode=DISAGGREGATED)),))
 
 
 def own_points(model: Model, e: Candidate, constants: Constants) -> bool:
