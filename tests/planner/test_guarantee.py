@@ -60,7 +60,13 @@ def test_a_looser_promise_is_broken_less() -> None:
     def broken(tpot: float) -> dict[Any, float]:
         found = plans(tpot=tpot, rate=None, concurrency=40.0)
         return {
-            (p.stack.layout, p.stack.engine.id, p.stack.chip.id, p.replicas): p.breach.p_below[0]
+            (
+                p.stack.description,
+                p.stack.layout.weight_precision,
+                p.stack.engine.id,
+                p.stack.chip.id,
+                p.replicas,
+            ): p.breach.p_below[0]
             for p in found
             if p.breach
         }

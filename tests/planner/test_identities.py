@@ -19,7 +19,7 @@ def answer(request: pytest.FixtureRequest) -> Answer:
 
 
 def output_rate(p: Plan) -> float:
-    return p.metrics["output_tokens_per_s_per_chip"].value * p.stack.layout.n_chips * p.replicas
+    return p.metrics["output_tokens_per_s_per_chip"].value * p.stack.replica_chips * p.replicas
 
 
 def test_whole_instances(answer: Answer) -> None:
@@ -29,7 +29,7 @@ def test_whole_instances(answer: Answer) -> None:
         assert price is not None
         assert p.usd_per_hour == pytest.approx(p.units * price.usd_per_hour)
         assert p.n_chips == p.units * offer.chips
-        assert p.idle_chips == p.n_chips - p.replicas * p.stack.layout.n_chips >= 0
+        assert p.idle_chips == p.n_chips - p.replicas * p.stack.replica_chips >= 0
         assert p.stack.region in price.regions
 
 
@@ -71,7 +71,7 @@ def test_energy_and_carbon(answer: Answer) -> None:
         assert joules.value * output_rate(p) == pytest.approx(p.facility_watts)
         assert joules.low <= joules.value <= joules.high
         grid = p.stack.grid
-        least = p.metrics["chip_watts"].value * p.stack.layout.n_chips * p.replicas
+        least = p.metrics["chip_watts"].value * p.stack.replica_chips * p.replicas
         assert p.facility_watts >= least
         if grid is None or grid.carbon_g_per_kwh is None:
             assert p.kgco2_per_mtok is None

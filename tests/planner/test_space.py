@@ -67,7 +67,7 @@ def test_an_unknown_model_is_refused(name: str) -> None:
 
 def test_a_model_that_fits_nothing_says_by_how_much() -> None:
     with pytest.raises(InputError, match=r"fits none of the candidates.*GB"):
-        api.plan("moonshotai/Kimi-K2-Instruct", chips=("l40s",))
+        api.plan("moonshotai/Kimi-K2-Instruct", chips=("l40s",), ways=("aggregated",))
 
 
 def test_a_promise_nothing_keeps_names_the_nearest_stack() -> None:

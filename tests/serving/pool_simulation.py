@@ -22,11 +22,40 @@ def run(
     of their steps, and decode workers. A request pays `aside_s` (client, hand-over), then joins the decode worker with
     the fewest requests at its next step. All users send at once, then each when its request has ended.
     """
+    return _run(prompt_s, decode_s, pools, (list(range(users)), None), outputs, aside_s)
+
+
+def run_open(
+    prompt_s: Callable[[int], float],
+    decode_s: Callable[[int], float],
+    pools: tuple[int, int, int],
+    arrivals: np.ndarray,
+    outputs: np.ndarray,
+    aside_s: float,
+) -> tuple[np.ndarray, np.ndarray]:
+    """TTFT and TPOT of every request that arrives at its own time, whatever the pools do."""
+    return _run(prompt_s, decode_s, pools, ([], arrivals), outputs, aside_s)[:2]
+
+
+def _run(
+    prompt_s: Callable[[int], float],
+    decode_s: Callable[[int], float],
+    pools: tuple[int, int, int],
+    start: tuple[list[int], np.ndarray | None],
+    outputs: np.ndarray,
+    aside_s: float,
+) -> tuple[np.ndarray, np.ndarray, float]:
     workers, most, decoders = pools
-    queue, sent, first, ttft, tpot = list(range(users)), dict.fromkeys(range(users), 0.0), {}, [], []
-    free, following, left = workers, users, [dict[int, int]() for _ in range(decoders)]
+    queue, arrivals = start
+    sent, first, ttft, tpot = dict.fromkeys(queue, 0.0), {}, [], []
+    following = len(queue) if arrivals is None else len(outputs)
+    free, left = workers, [dict[int, int]() for _ in range(decoders)]
     joining, events = [list[int]() for _ in range(decoders)], [(0.0, 0, "send", ())]
     ticking, serial, now = [False] * decoders, 0, 0.0
+    if arrivals is not None:
+        sent = dict(enumerate(arrivals))
+        events = [(time, -len(arrivals) + i, "send", (i,)) for i, time in sent.items()]
+        heapq.heapify(events)
     while events:
         now, _, kind, what = heapq.heappop(events)
         if kind == "prompts":

@@ -10,17 +10,19 @@ import datetime as dt
 import math
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from stackwright.api.lock_in import lock_in_document
 from stackwright.catalog import Offer, Price
-from stackwright.deploy import LaunchCommand, ServingSettings, launch_command
+from stackwright.deploy import LaunchCommand, PoolLaunch, ServingSettings, drafting, launch_command, pool_launch
 from stackwright.errors import UnsupportedError
-from stackwright.performance import Layout, Part
+from stackwright.performance import Layout, Part, Speculation, load_constants
 from stackwright.performance.pools import Pools
-from stackwright.planner import Answer, Plan, Question
+from stackwright.planner import Answer, Plan, Question, Stack
+from stackwright.planner.join import Beside
 from stackwright.planner.market import LeftOut
 from stackwright.planner.space import Rejection
 from stackwright.serving.prediction import Interval, Prediction
@@ -64,7 +66,7 @@ def predict_document(p: Prediction) -> Document:
         "engine": p.engine,
         "chip": p.chip,
         "layout": layout_document(p.layout),
-        **({"pools": pools_document(p.pools)} if p.pools else {}),
+        **({"pools": pools_document(p.pools, p.chip)} if p.pools else {}),
         "speculation": speculation_document(p),
         "workload": workload_document(p.workload),
         **{name: interval_document(v) for name, v in p.metrics.items()},
@@ -145,14 +147,31 @@ def slo_document(slo: SLO) -> Document:
     }
 
 
-def pools_document(pools: Pools) -> Document:
-    """Prefill and decode pool: workers and the layout of one, and the chips of both."""
+def pools_document(pools: Pools, chip: str) -> Document:
+    """Prefill and decode pool: workers, the chip and the layout of one, and the chips of both; `chip` decodes."""
+    first = pools.prefill_chip.id if pools.prefill_chip else chip
     return {
         "n_chips": pools.n_chips,
-        "prefill": {"workers": pools.prefill_workers, **layout_document(pools.prefill)},
-        "decode": {"workers": pools.decode_workers, **layout_document(pools.decode)},
+        "prefill": {"workers": pools.prefill_workers, "chip": first, **layout_document(pools.prefill)},
+        "decode": {"workers": pools.decode_workers, "chip": chip, **layout_document(pools.decode)},
         "description": str(pools),
     }
+
+
+def _beside_document(b: Beside) -> Document:
+    found = offer_document(b.offer, b.price, b.price.regions[0] if b.price.regions else "")
+    return {**(found or {}), "units": b.units}
+
+
+def stack_layout_document(stack: Stack) -> Document:
+    """Layout of one replica; of pools that of a decode worker, with the chips and the description of both."""
+    found = {**layout_document(stack.layout), "description": stack.description, "n_chips": stack.replica_chips}
+    return {**found, "mode": "disaggregated"} if stack.pools else found
+
+
+def draft_document(s: Speculation | None) -> Document | None:
+    """How tokens are drafted; None without speculative decoding."""
+    return None if s is None else {"method": s.method, "draft_tokens": s.draft_tokens}
 
 
 def layout_document(layout: Layout) -> Document:
@@ -163,6 +182,7 @@ def layout_document(layout: Layout) -> Document:
         "pp": layout.pp,
         "ep": layout.ep,
         "attention_dp": layout.attention_dp,
+        "cp": layout.cp,
         "weight_precision": layout.weight_precision,
         "kv_precision": layout.kv_precision,
         "mode": "aggregated",
@@ -226,8 +246,8 @@ def penalty_document(p: Plan, q: Question) -> Document | None:
     }
 
 
-def launch_of(plan: Plan, workload: Workload) -> LaunchCommand:
-    """The launch command of a plan, with every flag the prediction assumed."""
+def launch_of(plan: Plan, workload: Workload) -> LaunchCommand | PoolLaunch:
+    """The launch command of a plan, or those of its pools, with every flag the prediction assumed."""
     stack, scheduler = plan.stack, plan.stack.engine.scheduler
     settings = ServingSettings(
         max_num_seqs=plan.max_num_seqs,
@@ -237,9 +257,20 @@ def launch_of(plan: Plan, workload: Workload) -> LaunchCommand:
         prefix_caching=workload.prefix_hit_rate > 0.0,
     )
     node = stack.offer.chips if stack.offer else stack.chip.link.scale_up_domain
-    return launch_command(
-        stack.engine.id, stack.chip, stack.layout, stack.checkpoint, settings, node_chips=max(1, min(node, 8))
-    )
+    chips = max(1, min(node, 8))
+    if stack.pools:
+        budget = max(scheduler.max_batched_tokens, int(load_constants().value("pool_batched_tokens")))
+        return pool_launch(
+            stack.engine.id,
+            (stack.pools.prefill_chip or stack.chip, stack.chip),
+            stack.pools,
+            stack.checkpoint,
+            (replace(settings, max_num_batched_tokens=budget), settings),
+            node_chips=chips,
+            speculation=stack.speculation,
+        )
+    command = launch_command(stack.engine.id, stack.chip, stack.layout, stack.checkpoint, settings, node_chips=chips)
+    return drafting(stack.engine.id, command, stack.speculation) if stack.speculation else command
 
 
 def max_model_len(w: Workload) -> int:
@@ -261,9 +292,13 @@ def plan_entry(p: Plan, q: Question) -> Document:
             "chip": stack.chip.id,
             "chip_name": stack.chip.name,
             "vendor": stack.chip.vendor,
-            "layout": layout_document(stack.layout),
+            "layout": stack_layout_document(stack),
+            "way": stack.way,
+            "speculation": draft_document(stack.speculation),
+            **({"pools": pools_document(stack.pools, stack.chip.id)} if stack.pools else {}),
             "system": stack.system.id if stack.system else None,
             "offer": offer_document(stack.offer, stack.price, stack.region),
+            **({"prefill_offer": _beside_document(stack.beside)} if stack.beside else {}),
         },
         "replicas": p.replicas,
         "units": p.units,
@@ -313,8 +348,8 @@ def _launch(p: Plan, w: Workload) -> Document:
     return {
         "command": command.shell(),
         "engine_version": command.engine_version,
-        "env": dict(command.env),
-        "files": dict(command.files),
+        "env": {} if isinstance(command, PoolLaunch) else dict(command.env),
+        "files": {} if isinstance(command, PoolLaunch) else dict(command.files),
         "note": command.note,
     }
 

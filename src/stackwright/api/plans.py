@@ -46,6 +46,8 @@ class AllowedOptions(TypedDict, total=False):
     engines: Sequence[str]
     precisions: Sequence[str]
     kv_precision: str
+    ways: Sequence[str]
+    mixed_pools: bool
 
 
 class MarketOptions(TypedDict, total=False):

@@ -10,7 +10,7 @@ from typing import Any
 from stackwright.api.explanation import explain_document
 from stackwright.api.own import with_own
 from stackwright.api.validation import Files
-from stackwright.catalog import Catalog, ModelEntry, load_catalog
+from stackwright.catalog import Catalog, Chip, Engine, ModelEntry, load_catalog
 from stackwright.catalog.yaml_files import KINDS, list_files
 from stackwright.errors import InputError
 from stackwright.llm import Model
@@ -22,7 +22,9 @@ from stackwright.planner import DEFAULT_SLO, resolve_model
 from stackwright.planner.space import default_kv_precision
 from stackwright.serving.prediction import Prediction
 from stackwright.serving.prediction import predict as predict_point
+from stackwright.serving.prefix_cache import PrefixCache
 from stackwright.serving.tokens import longest_request
+from stackwright.units import GIGA
 from stackwright.workload import PUBLISHED, SLO, Workload, load_trace, parse_lengths
 from stackwright.workload import workload as find_workload
 
@@ -37,8 +39,11 @@ def predict(
     pp: int = 1,
     ep: int = 1,
     attention_dp: int = 1,
+    cp: int = 1,
     prefill: str | None = None,
     decode: str | None = None,
+    prefill_chip: str | None = None,
+    decode_chip: str | None = None,
     weight_precision: str | None = None,
     kv_precision: str | None = None,
     speculative: str | None = None,
@@ -53,6 +58,8 @@ def predict(
     osl: float | None = None,
     length_dist: str = "fixed",
     prefix_hit_rate: float = 0.0,
+    prefix_working_set_tokens: float | None = None,
+    kv_offload_gb: float | None = None,
     rate: float | None = None,
     concurrency: float | None = None,
     rounds: float | None = None,
@@ -64,11 +71,13 @@ def predict(
     """Predict one operating point of one replica, or of disaggregated pools.
 
     `prefill` and `decode` name the pools, workers x layout (`4xtp4`, `2xtp1dp8ep8`), in place of `n_chips`, `tp`, `pp`,
-    `ep` and `attention_dp`.
+    `ep`, `attention_dp` and `cp`; `prefill_chip` and `decode_chip` their chips where they differ from `chip`.
+    `prefix_working_set_tokens` distinct prefix tokens limit the prefix hits to those that fit the free cache and
+    `kv_offload_gb` of host memory per chip (decimal GB).
 
     Give `workload`, or `isl` and `osl` (tokens; spread by `length_dist`), and `rate` (requests/s) or `concurrency`
-    (users), unless the workload has a load of its own. `tp` defaults to the chips that `pp` and `attention_dp`
-    leave; the precision to the published one. `speculative` names a method of speculative decoding (mtp, eagle,
+    (users), unless the workload has a load of its own. `tp` defaults to the chips that `pp`, `attention_dp`
+    and `cp` leave; the precision to the published one. `speculative` names a method (mtp, eagle,
     ngram, draft-model), with `draft_tokens` per step and the `acceptance_length` that the engine reports.
     `lora_adapters` of `lora_rank` are served beside the model, on its `attention` projections or on `all` dense ones.
     `own`: tables of own measurements (1 to 50 rows of the same engine, chip, network, weight precision and draft),
@@ -76,7 +85,7 @@ def predict(
     """
     facts = catalog or load_catalog()
     architecture, entry = resolve_model(model, facts)
-    chip_record, engine_record = facts.chip(chip), facts.engine(engine)
+    chip_record, engine_record = facts.chip(decode_chip or chip), facts.engine(engine)
     support = next((s for s in engine_record.supports if chip_record.family in s.families), None)
     if support is None:
         raise InputError(f"{engine_record.id} does not run on {chip_record.family} chips ({chip_record.id})")
@@ -86,10 +95,14 @@ def predict(
     if prefill is not None or decode is not None:
         if own:
             raise InputError("--own corrects aggregated replicas only: leave it out beside --prefill and --decode")
-        pools = pools_of(prefill, decode, (n_chips, tp, pp, ep, attention_dp), (weights, kv))
+        pools = pools_of(prefill, decode, (n_chips, tp, pp, ep, attention_dp, cp), (weights, kv))
+        first = facts.chip(prefill_chip or chip)
+        pools = replace(pools, prefill_chip=None if first.id == chip_record.id else first)
         layout = pools.decode
     else:
-        layout = Layout(tensor_ranks(n_chips, tp, pp, attention_dp), pp, ep, attention_dp, weights, kv)
+        if prefill_chip or decode_chip:
+            raise InputError("--prefill-chip and --decode-chip belong to the pools --prefill and --decode")
+        layout = Layout(tensor_ranks(n_chips, tp, pp, attention_dp, cp), pp, ep, attention_dp, weights, kv, cp)
     given = None if workload is None else traffic_named(workload, data_dir)
     traffic = lengths_of(given, isl, osl, length_dist, prefix_hit_rate)
     traffic = one_load(traffic, rate, concurrency, rounds)
@@ -105,7 +118,9 @@ def predict(
     candidate = Candidate(engine_record, chip_record, layout, speculation=speculation, lora=lora)
     cell = cell_of(context_of(architecture, candidate), speculation)
     record, said = with_own(constants or load_constants(), own, facts, cell[2], cell)
-    found = predict_point(architecture, candidate, traffic, record, pools=pools)
+    keeper = (pools.prefill_chip if pools else None) or chip_record
+    cache = prefix_cache(facts, keeper, engine_record, prefix_working_set_tokens, kv_offload_gb)
+    found = predict_point(architecture, candidate, traffic, record, pools=pools, cache=cache)
     return replace(found, notes=(*found.notes, *said))
 
 
@@ -119,6 +134,29 @@ def pools_of(
         raise InputError("--prefill and --decode name the layouts: leave out --n-chips, --tp, --ep and the like")
     (n_prefill, first), (n_decode, second) = (parse_workers(text, *precisions) for text in (prefill, decode))
     return Pools(first, n_prefill, second, n_decode)
+
+
+def prefix_cache(
+    facts: Catalog, chip: Chip, engine: Engine, working_set_tokens: float | None, offload_gb: float | None
+) -> PrefixCache | None:
+    """What may be kept of shared prefixes; None where no working set is given, and every reusable token is found."""
+    if working_set_tokens is None:
+        if offload_gb is not None:
+            raise InputError("--kv-offload-gb needs --prefix-working-set-tokens: how many distinct tokens to keep")
+        return None
+    if offload_gb is None:
+        return PrefixCache(working_set_tokens)
+    if engine.ways is None or not engine.ways.kv_offload:
+        raise InputError(f"{engine.id} documents no cache in host memory: leave out --kv-offload-gb")
+    systems = [s for s in facts.systems.values() if s.chip == chip.id and s.host is not None]
+    if not systems:
+        raise InputError(f"the catalogue has no host memory and host link of {chip.id}: add a system with `host` to it")
+    system = max(systems, key=lambda s: s.host.memory_bytes / s.chips if s.host else 0.0)
+    assert system.host is not None
+    most = system.host.memory_bytes / system.chips
+    if offload_gb * GIGA > most:
+        raise InputError(f"--kv-offload-gb {offload_gb:g}: hosts of {system.id} have {most / GIGA:.0f} GB per chip")
+    return PrefixCache(working_set_tokens, offload_gb * GIGA, system.host.link_bytes_per_s)
 
 
 def speculation_given(
@@ -166,17 +204,18 @@ def explain(model: str, *, catalog: Catalog | None = None, **options: Any) -> di
     return explain_document(predict(model, catalog=facts, **options), facts)
 
 
-def tensor_ranks(n_chips: int | None, tp: int | None, pp: int, attention_dp: int) -> int:
+def tensor_ranks(n_chips: int | None, tp: int | None, pp: int, attention_dp: int, cp: int = 1) -> int:
     """Tensor parallel ranks from the chips of a replica, or as given; contradictions are errors."""
-    others = pp * attention_dp
+    others = pp * attention_dp * cp
+    context = f" x cp {cp}" if cp > 1 else ""
     if tp is None:
         chips = n_chips or others
         if chips % others:
-            raise InputError(f"--n-chips {chips} does not divide by pp {pp} x attention_dp {attention_dp}")
+            raise InputError(f"--n-chips {chips} does not divide by pp {pp} x attention_dp {attention_dp}{context}")
         return chips // others
     if n_chips is not None and tp * others != n_chips:
         raise InputError(
-            f"contradictory layout: tp {tp} x attention_dp {attention_dp} x pp {pp} is {tp * others} chips, "
+            f"contradictory layout: tp {tp} x attention_dp {attention_dp} x pp {pp}{context} is {tp * others} chips, "
             f"--n-chips says {n_chips}"
         )
     return tp

@@ -134,6 +134,13 @@ class Chip(Record):
         return self.memory
 
 
+class Host(Sourced):
+    """Host side of a system: memory of all hosts in bytes, and the link of one chip to it, bytes/s in one direction."""
+
+    memory_bytes: float = Field(gt=0)
+    link_bytes_per_s: float = Field(gt=0)
+
+
 class System(Sourced):
     """Chips with their host, links and power. `power_w` is the whole system, hosts included.
 
@@ -154,6 +161,7 @@ class System(Sourced):
     price_basis: str = ""
     cooling: str = ""
     aliases: tuple[str, ...] = ()
+    host: Host | None = None
 
 
 class Support(Record):
@@ -174,6 +182,20 @@ class Support(Record):
 
 
 Freedom = Literal["none", "whole", "any"]
+
+
+class Ways(Sourced):
+    """Ways of serving that an engine documents beside one aggregated replica of tensor, expert and pipeline ranks.
+
+    `disaggregated`: prefill and decode workers with a hand-over of the cache; `context_parallel`: the phases in which
+    the tokens of one sequence are split over chips; `speculative`: methods of drafting; `kv_offload`: cache in host
+    memory.
+    """
+
+    disaggregated: bool = False
+    context_parallel: tuple[Literal["prefill", "decode"], ...] = ()
+    speculative: tuple[Literal["mtp", "eagle", "ngram", "draft-model"], ...] = ()
+    kv_offload: bool = False
 
 
 class Scheduler(Sourced):
@@ -199,7 +221,7 @@ class Engine(Sourced):
     of a pipeline stage, or any divisor of it. `quantises`: precisions that its own converter makes of a BF16
     or FP8 checkpoint, beside the published ones (`converter` says how). `tensor_parallel` is
     false where a model is split by layers only. `lora`: chip families on which one batch may use
-    several LoRA adapters.
+    several LoRA adapters. `ways`: other ways of serving; None: none that the catalogue knows of.
     """
 
     id: str
@@ -215,6 +237,7 @@ class Engine(Sourced):
     tensor_parallel: bool = True
     expert_parallel: Freedom = "any"
     attention_data_parallel: Freedom = "any"
+    ways: Ways | None = None
     lora: tuple[str, ...] = ()
 
 

@@ -196,6 +196,13 @@ def known_groupings() -> list[str]:
     return list(GROUPINGS)
 
 
+def known_ways() -> list[str]:
+    """Ways of serving."""
+    from stackwright.planner.question import WAYS
+
+    return list(WAYS)
+
+
 def known_regions() -> list[str]:
     """Regions that prices or electricity records name."""
     from stackwright.catalog import load_catalog
@@ -264,6 +271,7 @@ def point_options(command: F) -> F:
         click.option("--pp", type=COUNT, default=1, show_default=True, help="Pipeline stages."),
         click.option("--ep", type=COUNT, default=1, show_default=True, help="Expert parallel ranks."),
         click.option("--attention-dp", type=COUNT, default=1, show_default=True, help="Attention data parallel ranks."),
+        click.option("--cp", type=COUNT, default=1, show_default=True, help="Context parallel ranks (long prompts)."),
         click.option("--weight-precision", help="bf16, fp8, nvfp4, mxfp4, int8, int4 (default: as published)."),
         click.option("--kv-precision", help="bf16 or fp8 (default: fp8 with quantised weights where the engine has it)."),
         click.option("--speculative", type=Name(known_speculation), metavar="METHOD", help="Speculative decoding: mtp, eagle, ngram, draft-model."),
@@ -284,6 +292,10 @@ def point_options(command: F) -> F:
         own_option,
         click.option("--prefill", metavar="NxLAYOUT", help="Prefill pool of a disaggregated deployment: 4xtp4."),
         click.option("--decode", metavar="NxLAYOUT", help="Decode pool beside it: 2xtp1dp8ep8."),
+        click.option("--prefill-chip", type=Name(known_chips), help="Chip of the prefill pool (default: --chip)."),
+        click.option("--decode-chip", type=Name(known_chips), help="Chip of the decode pool (default: --chip)."),
+        click.option("--prefix-working-set-tokens", type=POSITIVE, help="Distinct prefix tokens that requests share: limits the hits to what fits."),
+        click.option("--kv-offload-gb", type=POSITIVE, help="Host memory per chip that keeps prefixes beside the chip's own, GB."),
         data_dir_option,
         click.option("--rounds", type=POSITIVE, help="Requests per user of a benchmark; default: long-running."),
     ]  # fmt: skip

@@ -29,6 +29,7 @@ from stackwright.cli.options import (
     known_regions,
     known_sectors,
     known_vendors,
+    known_ways,
     known_workloads,
 )
 
@@ -49,7 +50,9 @@ _ALLOWED = (
     click.option("--engines", type=Names(known_engines), default=(), help="Only these engines."),
     click.option("--precisions", type=Names(), default=(), help="Only these weight precisions."),
     click.option("--kv-precision", default="", help="KV-cache precision: bf16 or fp8."),
-)
+    click.option("--ways", type=Names(known_ways), default=(), help="Only these ways of serving: aggregated, speculative, pipelined, context-parallel, disaggregated (default: all that engines document)."),
+    click.option("--mixed-pools", is_flag=True, help="Also prefill and decode workers on different chips of one provider."),
+)  # fmt: skip
 _MARKET = (
     click.option("--clouds", type=Names(known_clouds), default=(), help="Only these providers."),
     click.option("--regions", type=Names(known_regions), default=(), help="Only these regions, as the provider names them."),

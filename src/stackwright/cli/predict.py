@@ -75,6 +75,8 @@ def predicted(model: str, options: dict[str, Any]) -> Any:
     """The prediction that the point options describe."""
     from stackwright import api
 
+    if not options["chip"] and options["decode_chip"]:
+        options = {**options, "chip": options["decode_chip"]}
     for needed in ("chip", "engine"):
         if not options[needed]:
             raise click.UsageError(f"--{needed} is missing")
@@ -83,7 +85,8 @@ def predicted(model: str, options: dict[str, Any]) -> Any:
         raise UnsupportedError(
             f"--engine-version: {known.id} is known at {known.version}; versions are not told apart yet"
         )
-    names = ("chip", "engine", "n_chips", "tp", "pp", "ep", "attention_dp", "prefill", "decode", "weight_precision", "kv_precision",
+    names = ("chip", "engine", "n_chips", "tp", "pp", "ep", "attention_dp", "cp", "prefill", "decode", "prefill_chip", "decode_chip",
+             "weight_precision", "kv_precision", "prefix_working_set_tokens", "kv_offload_gb",
              "speculative", "draft_tokens", "acceptance_length", "draft_cost", "lora_adapters", "lora_rank", "lora_targets",
              "isl", "osl", "length_dist", "prefix_hit_rate", "rate", "concurrency", "rounds", "own", "data_dir")  # fmt: skip
     return api.predict(
@@ -102,7 +105,7 @@ def render(document: dict[str, Any]) -> None:
     lead(
         out,
         document["model"],
-        f"  {deployed['n_chips']} x {document['chip']}, {document['engine']}, {layout['weight_precision']} weights, "
+        f"  {deployed['n_chips']} x {_chips(document)}, {document['engine']}, {layout['weight_precision']} weights, "
         f"{layout['kv_precision']} cache, {deployed['description']}",
     )
     if document["speculation"] is not None:
@@ -119,6 +122,11 @@ def render(document: dict[str, Any]) -> None:
     )
     for note in document["notes"]:
         remark(out, note)
+
+
+def _chips(document: dict[str, Any]) -> str:
+    first = document.get("pools", {}).get("prefill", {}).get("chip", document["chip"])
+    return str(document["chip"]) if first == document["chip"] else f"{first} and {document['chip']}"
 
 
 def _drafting(s: dict[str, Any]) -> str:

@@ -33,6 +33,11 @@ def launch_command(
     refused = record.get("refused_chips", {}).get(chip.id)
     if refused:
         raise UnsupportedError(f"no launch command for {engine.id} on {chip.id}: {refused['reason']}")
+    if layout.cp > 1:
+        raise UnsupportedError(
+            f"no launch command for context parallelism of {engine.id}: its arguments are not documented at the "
+            f"catalogue's version {record['version']}"
+        )
     if not hub_id or hub_id.startswith("-"):
         raise InputError(f"{hub_id!r} is not a model: give a hub id or a path")
     request = LaunchRequest(
@@ -62,7 +67,7 @@ def published_precision(hub_id: str) -> str | None:
 def _nodes(layout: Layout, node_chips: int) -> int:
     if node_chips < 1:
         raise InputError(f"node_chips must be at least 1, not {node_chips}")
-    for name in ("tp", "pp", "ep", "attention_dp"):
+    for name in ("tp", "pp", "ep", "attention_dp", "cp"):
         if getattr(layout, name) < 1:
             raise InputError(f"{name} must be at least 1")
     nodes = math.ceil(layout.n_chips / node_chips)

@@ -27,12 +27,14 @@ class Shard:
     """How weights and cache are divided: the divisor of each kind, per candidate.
 
     `tensor`: attention weights and heads; `group`: feed-forward and expert weights (tensor x attention data
-    parallel ranks); `data`: attention data-parallel ranks whose tokens meet in the experts.
+    parallel ranks); `data`: attention data-parallel ranks whose tokens meet in the experts; `context`: ranks that share
+    the tokens of a prompt and the cache of a sequence, each with the attention weights whole.
     """
 
     tensor: Array
     group: Array
     data: Array
+    context: Array | float = 1.0
 
 
 @dataclass(frozen=True)
@@ -69,6 +71,17 @@ class Operator:
 def kv_shard(attention: Attention, tensor: Array) -> Array:
     """Ranks over which the cache of one layer is split: at most the key-value heads, 1 for a latent cache."""
     return np.minimum(tensor, attention.kv_heads)
+
+
+def partial_output_elements(attention: Attention) -> float:
+    """Elements of one token's attention output over all heads, as decoding computes it: latent for a latent cache.
+
+    Half of the FLOP per pair that multiply the values: 4 H d for plain heads, 2 H (2 r + p) of which 2 H (r + p) are
+    keys in the latent space.
+    """
+    if attention.kind == "gqa":
+        return attention.decode_flops_per_pair / 4.0
+    return attention.decode_flops_per_pair / 2.0 - attention.heads * attention.kv_elements
 
 
 def held_parameters(matrix: Matrix, attention: Attention, tensor: Array) -> Array:
@@ -142,7 +155,7 @@ def operators(
             continue
         found.append(_attention(a, shape, shard, kv_bytes))
         if np.any(a.index_elements):
-            found.append(_indexer(a, shape))
+            found.append(_indexer(a, shape, shard))
     found.extend(_feed_forward(f, shape, shard, bytes_per_parameter) for f in model.feed_forwards)
     for e in model.experts:
         found.extend(_experts(e, shape, shard, bytes_per_parameter, popularity_shape))
@@ -153,12 +166,13 @@ def operators(
 def _projections(a: Attention, shape: StepShape, shard: Shard, width: Mapping[Role, Array]) -> Operator:
     weight_bytes: Array | float = 0.0
     flops: dict[Role, Array] = {}
+    tokens = shape.tokens / shard.context if shape.prefill else shape.tokens
     for m in a.matrices:
         if m.role == "norm" or not np.any(m.parameters):
             continue
         held = held_parameters(m, a, shard.tensor)
         weight_bytes = weight_bytes + held * width[m.role]
-        flops[m.role] = flops.get(m.role, np.float64(0.0)) + 2.0 * held * shape.tokens
+        flops[m.role] = flops.get(m.role, np.float64(0.0)) + 2.0 * held * tokens
     return Operator(f"qkv and output projections{_suffix(a)}", "gemm", a.layers, flops, weight_bytes)
 
 
@@ -171,11 +185,11 @@ def _attention(a: Attention, shape: StepShape, shard: Shard, kv_bytes: Array) ->
     pairs = shape.tokens * context
     suffix = _suffix(a)
     if shape.prefill:
-        flops = pairs * (a.prefill_flops_per_pair / shard.tensor)
+        flops = pairs * (a.prefill_flops_per_pair / (shard.tensor * shard.context))
         return Operator(f"attention{suffix}", "attention_prefill", a.layers, {"norm": flops})
     readers = shape.sequences if a.top_k is None else shape.tokens  # a sparse layer picks tokens anew for each query
-    read = readers * context * (a.kv_elements * kv_bytes / kv_shard(a, shard.tensor))
-    flops = pairs * (a.decode_flops_per_pair / shard.tensor)
+    read = readers * context * (a.kv_elements * kv_bytes / (kv_shard(a, shard.tensor) * shard.context))
+    flops = pairs * (a.decode_flops_per_pair / (shard.tensor * shard.context))
     return Operator(f"attention{suffix}", "attention_decode", a.layers, {"norm": flops}, kv_bytes=read)
 
 
@@ -191,9 +205,9 @@ def _attended(a: Attention, context: Array) -> Array:
     return near if a.top_k is None else np.minimum(near, a.top_k)
 
 
-def _indexer(a: Attention, shape: StepShape) -> Operator:
+def _indexer(a: Attention, shape: StepShape, shard: Shard) -> Operator:
     """Scores of every indexed entry, replicated over tensor ranks; decode reads the cached index keys."""
-    entries = indexed_entries(a, shape.context)
+    entries = indexed_entries(a, shape.context) / shard.context
     pairs = shape.tokens * entries
     kind: OperatorKind = "attention_prefill" if shape.prefill else "attention_decode"
     read = 0.0 if shape.prefill else shape.sequences * entries * a.index_elements

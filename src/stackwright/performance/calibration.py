@@ -42,7 +42,8 @@ class Context:
 
     `network` is the model (one name for checkpoints that repeat one network), `source` the harness of a measured
     row ('' for a service of one's own), `year` the date of the software in years since 2026-01-01, `mode` how prompts
-    and decoding share workers ('' on the same ones, or `disaggregated`), `kind` of network: dense or moe.
+    and decoding share workers ('' on the same ones, or `disaggregated`), `kind` of network: dense or moe. `beyond`:
+    served in a way that no measured row was, so that intervals are the widest the record has.
     """
 
     engine: str
@@ -55,6 +56,7 @@ class Context:
     year: float = 0.0
     mode: str = ""
     kind: str = ""
+    beyond: bool = False
 
     @property
     def month(self) -> str:

@@ -30,6 +30,10 @@ from stackwright.performance.speculation import Speculation, acceptance_length
 
 Array = NDArray[np.float64]
 
+SMALLEST_RACK = 16  # chips of a scale-up domain that is more than a server
+
+_MEASURED_PIPELINE = 1  # stages of every measured row
+
 _ROLES: tuple[Role, ...] = (
     "attention_in", "attention_out", "ffn", "expert", "shared_expert", "head", "embedding", "norm",
 )  # fmt: skip
@@ -41,7 +45,8 @@ class Candidate:
 
     `speculation`: how tokens are drafted, None without speculative decoding. `source` and `year` describe a measured
     row: its harness, and its date in years since 2026-01-01 (None: the date of the engine's version). `mode` is
-    `disaggregated` for a worker of a prefill or decode pool. `lora`: the adapters served beside the model, or None.
+    `disaggregated` for a worker of a prefill or decode pool, `mixed` where the other pool stands on another chip.
+    `lora`: the adapters served beside the model, or None.
     """
 
     engine: Engine
@@ -53,11 +58,34 @@ class Candidate:
     speculation: Speculation | None = None
     mode: str = ""
     lora: Lora | None = None
+    mixed: bool = False
 
     @property
     def scale_up_domain(self) -> int:
         """Chips of one replica that share fast links; an offer may provide fewer than the chip allows."""
         return self.scale_up_chips or self.chip.link.scale_up_domain
+
+    @property
+    def spans_racks(self) -> bool:
+        """Whether a group spans scale-up domains of a rack's size: its traffic then takes both kinds of link.
+
+        Groups over servers of up to 8 chips were measured, and fitted, with all of their traffic on the network; with
+        context parallelism, which was not, they count as racks do.
+        """
+        return self.layout.group > self.scale_up_domain and (
+            self.scale_up_domain >= SMALLEST_RACK or self.layout.cp > 1
+        )
+
+    @property
+    def beyond(self) -> tuple[str, ...]:
+        """What of the way of serving no measured row had, in words."""
+        found = (
+            ("pipeline parallelism", self.layout.pp > _MEASURED_PIPELINE),
+            ("context parallelism", self.layout.cp > 1),
+            ("a group over several racks", self.spans_racks and self.layout.cp == 1),
+            ("pools on different chips", self.mixed),
+        )
+        return tuple(words for words, so in found if so)
 
 
 @dataclass(frozen=True)
@@ -77,7 +105,8 @@ class Candidates:
     speculation, `stated_acceptance` NaN where the constant `draft_acceptance` gives the acceptance; `draft_layers`
     (layers that the draft adds) and `draft_cost` (NaN: not stated) say what a draft pass takes (`performance.draft`).
     `low` and `high`: the rates at the ends of the chips' ranges (`chip_ranges`), None where no chip has one.
-    `lora` holds the adapters, zeros without.
+    `lora` holds the adapters, zeros without. `rack_chips`: chips of the scale-up domain where the group spans several
+    large ones (`spans_racks`), else infinite.
     """
 
     model: Model
@@ -91,6 +120,8 @@ class Candidates:
     bandwidth: Array
     link_bytes_per_s: Array
     latency_ratio: Array
+    scale_out_bytes_per_s: Array
+    rack_chips: Array
     capacity_bytes: Array
     tdp_w: Array
     memory_fraction: Array
@@ -178,7 +209,8 @@ def candidates(model: Model | Sequence[Model], entries: Sequence[Candidate], con
 
     contexts = [context_of(m, r) for m, r in zip(models, rows, strict=True)]
     ratio = constants.value("scale_out_latency_ratio")
-    outside = np.array([[r.layout.group > r.scale_up_domain] for r in rows])
+    racks = np.array([[r.spans_racks] for r in rows])
+    outside = np.array([[r.layout.group > r.scale_up_domain] for r in rows]) & ~racks
     rates = _rates(models, rows, outside)
     low, high = _range_of_rates(models, rows, outside)
     return Candidates(
@@ -188,6 +220,7 @@ def candidates(model: Model | Sequence[Model], entries: Sequence[Candidate], con
             tensor=column(lambda r: r.layout.tp),
             group=column(lambda r: r.layout.group),
             data=column(lambda r: r.layout.attention_dp),
+            context=column(lambda r: r.layout.cp),
         ),
         pipeline=column(lambda r: r.layout.pp),
         expert_ranks=column(lambda r: r.layout.ep),
@@ -197,6 +230,8 @@ def candidates(model: Model | Sequence[Model], entries: Sequence[Candidate], con
         bandwidth=rates.bandwidth,
         link_bytes_per_s=rates.link_bytes_per_s,
         latency_ratio=np.where(outside, ratio, 1.0),
+        scale_out_bytes_per_s=column(lambda r: r.chip.link.scale_out_bytes_per_s),
+        rack_chips=np.where(racks, column(lambda r: r.scale_up_domain), np.inf),
         capacity_bytes=column(lambda r: r.chip.store.visible_bytes or r.chip.store.capacity_bytes),
         tdp_w=column(lambda r: r.chip.power.tdp_w),
         memory_fraction=column(lambda r: r.engine.scheduler.memory_fraction),
@@ -272,6 +307,7 @@ def context_of(model: Model, r: Candidate) -> Context:
         year=year,
         mode=r.mode,
         kind=model.family,
+        beyond=r.layout.cp > 1 or r.spans_racks or r.mixed,
     )
 
 

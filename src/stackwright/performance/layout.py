@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 from stackwright.catalog import Chip, Engine
 from stackwright.errors import InputError
 from stackwright.llm import Model
+
+_SPLIT_BY_TOKENS = ("gqa", "mla", "sparse_mla")  # kinds of attention whose context parallel split is modelled
+Phase = Literal["", "prefill", "decode"]
 
 
 @dataclass(frozen=True, order=True)
@@ -14,7 +18,8 @@ class Layout:
     """Parallel sizes and precisions of one aggregated replica.
 
     `tp` tensor parallel ranks of the attention, `attention_dp` data-parallel copies of it, `pp` pipeline
-    stages, `ep` ranks over which experts are split (the rest of the group shards inside an expert).
+    stages, `ep` ranks over which experts are split (the rest of the group shards inside an expert), `cp` context
+    parallel ranks, over which the tokens of a prompt and its cache are split.
     """
 
     tp: int = 1
@@ -23,11 +28,12 @@ class Layout:
     attention_dp: int = 1
     weight_precision: str = "bf16"
     kv_precision: str = "bf16"
+    cp: int = 1
 
     @property
     def group(self) -> int:
         """Chips of one pipeline stage."""
-        return self.tp * self.attention_dp
+        return self.tp * self.attention_dp * self.cp
 
     @property
     def n_chips(self) -> int:
@@ -36,7 +42,8 @@ class Layout:
 
     def __str__(self) -> str:
         parts = [f"tp{self.tp}"]
-        parts += [f"{k}{v}" for k, v in (("pp", self.pp), ("ep", self.ep), ("dp", self.attention_dp)) if v > 1]
+        sizes = (("pp", self.pp), ("ep", self.ep), ("dp", self.attention_dp), ("cp", self.cp))
+        parts += [f"{k}{v}" for k, v in sizes if v > 1]
         return " ".join(parts)
 
 
@@ -47,12 +54,31 @@ def check_layout(layout: Layout, model: Model, engine: Engine, chip: Chip) -> No
         raise InputError(f"{model.id} on {chip.id} with {engine.id}, {layout}: {reason}")
 
 
-def layout_problem(layout: Layout, model: Model, engine: Engine, chip: Chip) -> str | None:
-    """Why this layout is impossible, in one sentence, or None."""
-    for name in ("tp", "pp", "ep", "attention_dp"):
+def layout_problem(layout: Layout, model: Model, engine: Engine, chip: Chip, phase: Phase = "") -> str | None:
+    """Why this layout is impossible, in one sentence, or None; `phase` of a worker that only runs one of both."""
+    for name in ("tp", "pp", "ep", "attention_dp", "cp"):
         if getattr(layout, name) < 1:
             return f"{name} must be at least 1"
-    return _divides(layout, model) or _engine_runs(layout, model, engine, chip)
+    return (
+        _divides(layout, model)
+        or _engine_runs(layout, model, engine, chip)
+        or _context_parallel(layout, model, engine, phase)
+    )
+
+
+def _context_parallel(layout: Layout, model: Model, engine: Engine, phase: Phase) -> str | None:
+    """Why context parallelism is not to be had: the engine's, or a kind of attention whose split is not modelled."""
+    if layout.cp == 1:
+        return None
+    needed = (phase,) if phase else ("prefill", "decode")
+    offered = engine.ways.context_parallel if engine.ways else ()
+    lacking = [p for p in needed if p not in offered]
+    if lacking:
+        where = f" of a {phase} worker" if phase else " of an aggregated replica (it needs both)"
+        return f"{engine.id} has no {' and no '.join(lacking)} context parallelism{where}"
+    if any(a.window is not None or a.kind not in _SPLIT_BY_TOKENS for a in model.attentions):
+        return "context parallelism is modelled for full and latent attention only, not for windows or linear layers"
+    return None
 
 
 def _divides(layout: Layout, model: Model) -> str | None:
@@ -66,7 +92,8 @@ def _divides(layout: Layout, model: Model) -> str | None:
     if not model.experts and (layout.ep > 1 or layout.attention_dp > 1):
         return "expert and attention data parallelism are for mixture-of-experts models: use more replicas"
     if layout.group % layout.ep:
-        return f"expert parallel {layout.ep} does not divide the {layout.group} chips of a stage (tp x attention_dp)"
+        sizes = "tp x attention_dp" + (" x cp" if layout.cp > 1 else "")
+        return f"expert parallel {layout.ep} does not divide the {layout.group} chips of a stage ({sizes})"
     for e in model.experts:
         if e.n_experts % layout.ep:
             return f"expert parallel {layout.ep} does not divide {e.n_experts} experts"

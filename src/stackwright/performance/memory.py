@@ -85,7 +85,7 @@ def memory_budget(c: Candidates) -> MemoryBudget:
     # Gate and up of every token of the group, spread over the group: per rank's token, over its tensor ranks.
     widest = 2.0 * reduce(np.maximum, widths) / c.shard.tensor
     per_token = c.theta["activation_elements_per_token"] * m.hidden + widest
-    activations = c.max_batched_tokens * per_token * BYTES_PER_ACTIVATION
+    activations = c.max_batched_tokens / c.shard.context * per_token * BYTES_PER_ACTIVATION
     weights = weight_bytes_per_chip(c)
     if c.lora.any:
         weights = weights + c.lora.resident_bytes * c.stage_share
@@ -101,12 +101,13 @@ def kv_bytes_per_sequence(c: Candidates, context: Array | float) -> Array:
     """Cache bytes that one sequence of `context` tokens takes on the fullest chip.
 
     Sliding-window layers keep their window; the windows that compressed layers are filling are on every rank. The
-    longest pipeline stage holds the most layers, and that of a draft.
+    longest pipeline stage holds the most layers, and that of a draft; context parallel ranks share the tokens.
     """
     total: Array = np.zeros_like(c.bandwidth)
     for a in c.model.attentions:
-        held = a.kv_elements * cached_entries(a, np.asarray(context)) / kv_shard(a, c.shard.tensor) * c.kv_bytes
-        indexed = a.index_elements * indexed_entries(a, np.asarray(context))
+        entries = cached_entries(a, np.asarray(context)) / c.shard.context
+        held = a.kv_elements * entries / kv_shard(a, c.shard.tensor) * c.kv_bytes
+        indexed = a.index_elements * (indexed_entries(a, np.asarray(context)) / c.shard.context)
         state = a.state_bytes if a.kind == "compressed" else a.state_bytes / c.shard.tensor
         total = total + a.layers * (held * a.cached + indexed + state)
     return total * held_share(c)

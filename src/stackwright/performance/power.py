@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stackwright.performance.candidates import Candidates
+from stackwright.performance.pools import Pooled
 from stackwright.performance.step import StepTime
 
 Array = NDArray[np.float64]
@@ -31,7 +32,7 @@ def chip_power_w(c: Candidates, memory_busy: Array, compute_busy: Array) -> Arra
     return c.tdp_w * np.minimum(share, np.maximum(memory, compute))
 
 
-def host_power_w(c: Candidates, system_power_w: Array, nameplate: NDArray[np.bool_]) -> Array:
+def host_power_w(c: Candidates | Pooled, system_power_w: Array, nameplate: NDArray[np.bool_]) -> Array:
     """Watts of host, fans and switches per chip.
 
     `system_power_w`: power of the whole system per chip, NaN where unknown; then the constant `host_power_share`

@@ -16,13 +16,21 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from stackwright.llm.operators import Operator, StepShape, expert_width, operators
+from stackwright.llm.operators import (
+    Operator,
+    StepShape,
+    expert_width,
+    kv_shard,
+    operators,
+    partial_output_elements,
+)
 from stackwright.performance.candidates import Candidates
-from stackwright.performance.collectives import all_reduce_s
+from stackwright.performance.collectives import all_reduce_s, rack_exchange_s
 
 Array = NDArray[np.float64]
 
 BYTES_PER_ACTIVATION = 2.0  # activations travel in BF16
+_BYTES_PER_LOGSUMEXP = 4.0  # the weight of a partial attention output, per head
 
 _MEMORY_CONSTANT = {
     "gemm": "weight_bandwidth_efficiency",
@@ -89,6 +97,10 @@ def step_time(c: Candidates, shape: StepShape) -> StepTime:
         parts.append(_adapters(c, shape))
     latency, transfer = _collectives(c, shape)
     parts.append(Part("collectives", latency + transfer))
+    if np.any(np.asarray(c.shard.context) > 1.0):
+        started, passed = _context_exchange(c, shape)
+        parts.append(Part("context exchange", started + passed))
+        latency = latency + started
     overheads = _overheads(c)
     parts += overheads
     sequences = shape.sequences + np.zeros_like(c.bandwidth)
@@ -150,25 +162,67 @@ def _collectives(c: Candidates, shape: StepShape) -> tuple[Array, Array]:
     The attention output is all-reduced over the tensor ranks. The feed-forward is all-reduced over the group;
     with attention data parallelism it is a dispatch and a combine instead, together the volume of a ring
     all-reduce of the tokens of all ranks, of which a rank sees the share 1 - (1 - 1/ep)^k that picks one of its
-    experts (all of them when experts are not split). Every pipeline boundary adds one hop.
+    experts (all of them when experts are not split). Every pipeline boundary adds one hop. A group that spans racks
+    keeps what stays in a rack on its links (`rack_exchange_s`); context parallel ranks share a prompt's tokens.
     """
     rate = c.link_bytes_per_s * c.theta["link_efficiency"]
     latency_s = c.theta["collective_latency_s"] * c.latency_ratio
-    met, exchanges = _exchange(c)
+    met, exchanges = _exchange(c, shape.prefill)
     latency_a, byte_a = all_reduce_s(np.ones_like(rate), c.shard.tensor, latency_s, rate)
     latency_f, byte_f = all_reduce_s(met, c.shard.group, exchanges * latency_s, rate)
-    hops, layers = c.pipeline - 1.0, c.model.layers
+    hops, layers, hop_rate = c.pipeline - 1.0, c.model.layers, rate
+    racks = np.isfinite(c.rack_chips)
+    if np.any(racks):
+        out = c.scale_out_bytes_per_s * c.theta["link_efficiency"]
+        rack = np.where(racks, c.rack_chips, 1.0)
+        spanning = rack_exchange_s(met, c.shard.group, rack, rate, out, exchanges > 1.0)
+        byte_f = np.where(racks, spanning, byte_f)
+        latency_f = np.where(racks, latency_f * c.constants.value("scale_out_latency_ratio"), latency_f)
+        hop_rate = np.where(racks, out, rate)
+    if shape.prefill:
+        byte_a = byte_a / c.shard.context
     latency = layers * (latency_a + latency_f) + hops * latency_s
-    byte_s = layers * (byte_a + byte_f) + hops / rate
+    byte_s = layers * (byte_a + byte_f) + hops / hop_rate
     return latency, shape.tokens * (c.model.hidden * BYTES_PER_ACTIVATION * byte_s)
 
 
-def _exchange(c: Candidates) -> tuple[Array, Array]:
-    """Tokens that a rank's feed-forward meets per token of its own, and messages per exchange (1 or 2)."""
+def _context_exchange(c: Candidates, shape: StepShape) -> tuple[Array, Array]:
+    """Latency and transfer seconds of what context parallel ranks exchange in every attention layer.
+
+    A prompt: keys and values of the others, (r - 1)/r of those of all its tokens and of its cached prefix, gathered or
+    passed round a ring (Liu et al., Ring Attention, arXiv 2310.01889; the volume is the same). Decoding:
+    partial outputs and their log-sum-exp, sent to the rank that combines them and gathered again, the volume of a ring
+    all-reduce (Bhatia et al., Helix Parallelism, arXiv 2507.07120). Neither is overlapped with attention.
+    """
+    ranks = np.asarray(c.shard.context)
+    leaves = c.shard.tensor * ranks > c.rack_chips
+    links = np.where(leaves, c.scale_out_bytes_per_s, c.link_bytes_per_s)
+    ratio = np.where(leaves, c.constants.value("scale_out_latency_ratio"), c.latency_ratio)
+    rate = links * c.theta["link_efficiency"]
+    latency_s = np.where(ranks > 1.0, c.theta["collective_latency_s"] * ratio, 0.0)
+    started: Array = np.zeros_like(rate)
+    passed: Array = np.zeros_like(rate)
+    for a in c.model.attentions:
+        if shape.prefill:
+            tokens = shape.sequences * shape.context + shape.tokens / 2.0
+            held = a.kv_elements * c.kv_bytes / kv_shard(a, c.shard.tensor) + a.index_elements
+            latency, transfer = latency_s, tokens * held * (ranks - 1.0) / ranks / rate
+        else:
+            each = partial_output_elements(a) * BYTES_PER_ACTIVATION + a.heads * _BYTES_PER_LOGSUMEXP
+            latency, transfer = all_reduce_s(shape.tokens * each / c.shard.tensor, ranks, 2.0 * latency_s, rate)
+        started, passed = started + a.layers * latency, passed + a.layers * transfer
+    return started, passed
+
+
+def _exchange(c: Candidates, prefill: bool) -> tuple[Array, Array]:
+    """Tokens that a rank's feed-forward meets per token of its own, and messages per exchange (1 or 2).
+
+    Ranks that share the tokens of a prompt send them to experts as ranks with tokens of their own do.
+    """
     top_k = c.model.experts[0].top_k if c.model.experts else 1
     split = c.expert_ranks > 1.0
     share = np.where(split, 1.0 - (1.0 - 1.0 / c.expert_ranks) ** top_k, 1.0)
-    many = c.shard.data > 1.0
+    many = c.shard.data * c.shard.context > 1.0 if prefill else c.shard.data > 1.0
     return np.where(many, c.shard.data * share, 1.0), np.where(many, 2.0, 1.0)
 
 

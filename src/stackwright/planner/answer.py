@@ -7,7 +7,9 @@ from dataclasses import dataclass, field
 
 from stackwright.catalog import Chip, Engine, Grid, Offer, Price, System
 from stackwright.economics.lock_in import LockIn
-from stackwright.performance import Layout
+from stackwright.performance import Layout, Speculation
+from stackwright.performance.pools import Pools
+from stackwright.planner.join import Beside
 from stackwright.planner.market import LeftOut
 from stackwright.planner.question import Question
 from stackwright.planner.size import Breach
@@ -17,7 +19,10 @@ from stackwright.serving.prediction import Interval
 
 @dataclass(frozen=True)
 class Stack:
-    """Model x engine x layout x chip x offer. `offer` is None where nobody publishes a price."""
+    """Model x engine x layout x chip x offer. `offer` is None where nobody publishes a price.
+
+    With `pools`, `layout` is that of a decode worker, and `beside` what is rented for prefill workers on another chip.
+    """
 
     model: str
     checkpoint: str
@@ -25,10 +30,45 @@ class Stack:
     chip: Chip
     layout: Layout
     system: System | None = None
+    speculation: Speculation | None = None
+    pools: Pools | None = None
     offer: Offer | None = None
     price: Price | None = None
     region: str = ""
     grid: Grid | None = None
+    beside: Beside | None = None
+
+    @property
+    def way(self) -> str:
+        """How it serves: one of `WAYS`."""
+        return way_of(self.layout, self.speculation, self.pools)
+
+    @property
+    def description(self) -> str:
+        """Layout, or both pools, and the draft."""
+        return describe(self.layout, self.speculation, self.pools)
+
+    @property
+    def replica_chips(self) -> int:
+        """Chips of one replica, or of one pair of pools."""
+        return self.pools.n_chips if self.pools else self.layout.n_chips
+
+
+def way_of(layout: Layout, speculation: Speculation | None, pools: Pools | None) -> str:
+    """The way of serving, by what sets it apart from a plain replica first."""
+    if pools:
+        return "disaggregated"
+    if speculation:
+        return "speculative"
+    if layout.cp > 1:
+        return "context-parallel"
+    return "pipelined" if layout.pp > 1 else "aggregated"
+
+
+def describe(layout: Layout, speculation: Speculation | None, pools: Pools | None) -> str:
+    """Layout, or both pools, and the draft, in a few words."""
+    draft = f" {speculation.method}{speculation.draft_tokens}" if speculation else ""
+    return f"{pools or layout}{draft}"
 
 
 @dataclass(frozen=True)

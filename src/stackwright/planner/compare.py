@@ -16,7 +16,7 @@ from stackwright.planner.answer import Plan
 from stackwright.planner.join import LARGEST_DEPLOYMENT
 
 _KEYS = {
-    "chip", "engine", "tp", "pp", "ep", "attention_dp", "weight_precision", "kv_precision", "replicas",
+    "chip", "engine", "tp", "pp", "ep", "attention_dp", "cp", "weight_precision", "kv_precision", "replicas",
     "usd_per_hour", "offer", "contract", "region",
 }  # fmt: skip
 
@@ -47,7 +47,7 @@ def read_stack(path: Path, catalog: Catalog) -> Today:
     for key in ("chip", "engine"):
         if key not in body:
             raise InputError(f"{path}: lacks {key!r}")
-    sizes = {k: _whole(path, body, k) for k in ("tp", "pp", "ep", "attention_dp")}
+    sizes = {k: _whole(path, body, k) for k in ("tp", "pp", "ep", "attention_dp", "cp")}
     layout = Layout(
         **sizes,
         weight_precision=str(body.get("weight_precision", "bf16")),

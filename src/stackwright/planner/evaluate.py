@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stackwright.performance import Candidates
+from stackwright.performance.pools import Served
 from stackwright.serving import Uncertain, probability_below, probability_both
 from stackwright.serving.prediction import serve, service_metrics, spread_of
 from stackwright.workload import SLO, Workload
@@ -30,7 +31,7 @@ class Grid:
     replica.
     """
 
-    candidates: Candidates
+    candidates: Served
     workload: Workload
     loads: Array
     metrics: dict[str, Array]
@@ -52,9 +53,13 @@ class Chosen:
 
 
 def evaluate(c: Candidates, w: Workload, slo: SLO) -> Grid:
-    """Evaluate candidates over a geometric grid of loads, in blocks that stay in cache."""
+    """Evaluate candidates over a geometric grid of loads."""
     steps = int(np.log2(_LARGEST_LOAD)) * _LOADS_PER_DOUBLING + 1
-    loads = np.unique(np.round(np.geomspace(1, _LARGEST_LOAD, steps)))[None, :]
+    return evaluate_at(c, w, slo, np.unique(np.round(np.geomspace(1, _LARGEST_LOAD, steps)))[None, :])
+
+
+def evaluate_at(c: Served, w: Workload, slo: SLO, loads: Array) -> Grid:
+    """Evaluate candidates at these loads, shape (1, loads), in blocks that stay in cache."""
     blocks = []
     for start in range(0, len(c), 128):
         part = c.take(np.arange(start, min(start + 128, len(c))))

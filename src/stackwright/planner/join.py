@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,6 +12,7 @@ from stackwright.catalog import Offer, Price
 from stackwright.economics import Packing, rent_usd_per_hour
 from stackwright.errors import InputError
 from stackwright.performance import Candidate
+from stackwright.performance.pools import Pooled, Served
 from stackwright.planner.evaluate import Chosen
 from stackwright.planner.market import Marketplace
 from stackwright.planner.question import Question
@@ -23,8 +23,17 @@ LARGEST_DEPLOYMENT = 100_000
 
 
 @dataclass(frozen=True)
+class Beside:
+    """Units of a second offer, for the prefill workers of pools on two kinds of chip."""
+
+    offer: Offer
+    price: Price
+    units: int
+
+
+@dataclass(frozen=True)
 class Deployment:
-    """`replicas` of candidate number `row` on `units` units of an offer.
+    """`replicas` of candidate number `row` on `units` units of an offer (and of another one `beside` it).
 
     `row` counts within the chosen candidates; `load` is users (closed loop) per replica, or NaN where it follows
     from the request rate.
@@ -36,11 +45,15 @@ class Deployment:
     replicas: int
     units: int
     usd_per_hour: float
+    beside: Beside | None = None
+
+    @property
+    def chips(self) -> int:
+        """Chips rented, idle ones included."""
+        return self.units * self.offer.chips + (self.beside.units * self.beside.offer.chips if self.beside else 0)
 
 
-def deployments(
-    q: Question, marketplace: Marketplace, entries: Sequence[Candidate], chosen: Chosen
-) -> list[Deployment]:
+def deployments(q: Question, marketplace: Marketplace, c: Served, chosen: Chosen) -> list[Deployment]:
     """Every chosen candidate on every offer of its chip that can hold it, sized for the traffic.
 
     Raises `InputError` when the load is beyond any deployment.
@@ -49,9 +62,9 @@ def deployments(
     too_large = False
     capacity = chosen.spread.value["requests_per_s"][:, 0]
     for i, row in enumerate(chosen.rows):
-        candidate = entries[int(row)]
+        candidate = c.entries[int(row)]
         for offer, price in marketplace.of(candidate.chip.id):
-            packing = packing_on(candidate, offer)
+            packing = packing_of(c, int(row), offer)
             if packing is None:
                 continue
             replicas = replicas_for(q, packing, float(capacity[i]), float(chosen.loads[i, 0]))
@@ -61,7 +74,13 @@ def deployments(
             units = packing.units(replicas)
             if not marketplace.has(offer, units):
                 continue
-            found.append(Deployment(i, offer, price, replicas, units, rent_usd_per_hour(units, price.usd_per_hour)))
+            usd, beside = rent_usd_per_hour(units, price.usd_per_hour), None
+            if candidate.mixed:
+                beside = _beside(marketplace, c, int(row), offer.provider, replicas)
+                if beside is None:
+                    continue
+                usd += rent_usd_per_hour(beside.units, beside.price.usd_per_hour)
+            found.append(Deployment(i, offer, price, replicas, units, usd, beside))
     if too_large and not found:
         raise InputError(
             f"the load needs more than {LARGEST_DEPLOYMENT} replicas of every stack: check --rate or --concurrency"
@@ -73,6 +92,41 @@ def units_range(q: Question, packing: Packing, requests_per_s: float, users: flo
     """Units if a replica carries `factor` (>= 1) times more, and `factor` times less, than predicted."""
     few, many = (replicas_for(q, packing, requests_per_s * f, users * f) for f in (factor, 1.0 / factor))
     return packing.units(few or LARGEST_DEPLOYMENT), packing.units(many or LARGEST_DEPLOYMENT)
+
+
+def packing_of(c: Served, row: int, offer: Offer) -> Packing | None:
+    """How a replica, or a pair of pools, sits on the units of an offer; of pools on two chips, their decode workers.
+
+    Workers keep the rules of a replica, and so do both pools: a network that joins units joins them up to its limit.
+    Pools that a scale-up domain of the chip would hold are predicted inside one.
+    """
+    if not isinstance(c, Pooled):
+        return packing_on(c.entries[row], offer)
+    pools, decode = c.pools(row), c.decode.entries[row]
+    sides = [decode] if decode.mixed else [decode, c.prefill.entries[row]]
+    chips = pools.decode_workers * pools.decode.n_chips if decode.mixed else pools.n_chips
+    if any(packing_on(side, offer) is None for side in sides):
+        return None
+    if chips > max(offer.chips, offer.max_replica_chips):
+        return None
+    if not decode.mixed and chips > max(offer.scale_up_chips, 1) and chips <= decode.scale_up_domain:
+        return None
+    return Packing(chips, offer.chips)
+
+
+def _beside(marketplace: Marketplace, c: Served, row: int, provider: str, replicas: int) -> Beside | None:
+    """The cheapest units of the same provider that hold the prefill workers of pools on two chips, or None."""
+    if not isinstance(c, Pooled):
+        return None
+    pools, first = c.pools(row), c.prefill.entries[row]
+    chips = pools.prefill_workers * pools.prefill.n_chips
+    for offer, price in marketplace.of(first.chip.id):
+        held = chips <= max(offer.chips, offer.max_replica_chips)
+        if offer.provider == provider and held and packing_on(first, offer) is not None:
+            units = Packing(chips, offer.chips).units(replicas)
+            if marketplace.has(offer, units):
+                return Beside(offer, price, units)
+    return None
 
 
 def packing_on(candidate: Candidate, offer: Offer) -> Packing | None:

@@ -33,6 +33,7 @@ from stackwright.planner.rank import ranked, with_ties
 from stackwright.planner.size import Context, Sized, size, unrented
 from stackwright.planner.space import Rejection, RejectionKind, Space, space
 from stackwright.planner.summary import plan_of
+from stackwright.planner.ways import keeps_promise, more_stages, other_ways, wanted
 from stackwright.serving.prediction import fit_problem
 from stackwright.serving.tokens import longest_request
 
@@ -53,21 +54,26 @@ def plan(q: Question, catalog: Catalog, constants: Constants, today: Today | Non
     marketplace = Marketplace(catalog, q.market)
     marketplace.check()
     found = space(q, model, entry, catalog)
+    if q.allowed.way("pipelined"):
+        found.entries += more_stages(model, found.entries)
     c = _fitting(found, candidates(model, found.entries, constants), q)
     grid = evaluate(c, q.workload, q.slo)
     chosen = choose(grid, q.slo)
-    _reject_hopeless(found, grid, chosen, q)
     context = Context(q, marketplace, model, entry, grid, chosen)
+    apart = other_ways(context, found.entries, constants)
+    _reject_hopeless(found, grid, chosen, q, elsewhere=any(keeps_promise(x) for x in apart))
 
-    priced = size(context, deployments(q, marketplace, c.entries, chosen))
+    sized = [(x, s) for x in (context, *apart) for s in size(x, _deployments(x))]
+    home = [(x, s) for x, s in sized if wanted(x, s.candidates, s.index)]
+    of_sized, priced = {id(s): x for x, s in home}, [s for _, s in home]
     left_out = marketplace.left_out(frozenset(s.deployment.offer.id for s in priced if s.deployment))
     order = ranked(within(q, priced), q)
-    plans = with_ties([plan_of(context, s, rank) for rank, s in enumerate(order[: q.top], 1)], q)
+    plans = with_ties([plan_of(of_sized[id(s)], s, rank) for rank, s in enumerate(order[: q.top], 1)], q)
     others = _unpriced(context, priced) if q.market.rents and q.limits.max_usd_per_hour is None else []
     unpriced = [plan_of(context, s, rank) for rank, s in enumerate(others, 1)]
     if not plans and not unpriced:
         raise InputError(_nothing_to_offer(q, context, left_out))
-    points = grid.points + len(priced)
+    points = grid.points + sum(x.grid.points for x in apart) + len(priced)
     running = _running_today(context, today, constants) if today else None
     return Answer(
         question=q,
@@ -83,6 +89,10 @@ def plan(q: Question, catalog: Catalog, constants: Constants, today: Today | Non
         comparison=running,
         comparison_changes=changes(running, plans[0]) if running and plans else (),
     )
+
+
+def _deployments(x: Context) -> list[Deployment]:
+    return deployments(x.question, x.marketplace, x.grid.candidates, x.chosen)
 
 
 def _fitting(found: Space, c: Candidates, q: Question) -> Candidates:
@@ -113,8 +123,8 @@ def _layout_text(entry: Candidate) -> str:
     return f"{entry.layout.weight_precision} {entry.layout}"
 
 
-def _reject_hopeless(found: Space, grid: Grid, chosen: Chosen, q: Question) -> None:
-    """Count candidates that miss the promise at every load; raise with the nearest when all do."""
+def _reject_hopeless(found: Space, grid: Grid, chosen: Chosen, q: Question, elsewhere: bool = False) -> None:
+    """Count candidates that miss the promise at every load; raise with the nearest when all do, and `elsewhere` too."""
     worst = excess(grid.metrics, q.slo).min(axis=1)
     for missed in np.nonzero(worst > 1.0)[0]:
         entry = grid.candidates.entries[int(missed)]
@@ -123,7 +133,7 @@ def _reject_hopeless(found: Space, grid: Grid, chosen: Chosen, q: Question) -> N
         found.rejected.append(
             Rejection("misses the promise at every load", entry.chip.id, entry.engine.id, text, reason)
         )
-    if worst.min() <= 1.0:
+    if worst.min() <= 1.0 or elsewhere:
         return
     best = int(np.argmax(chosen.p_meets[:, 0])) if chosen.p_meets.max() > 0.01 else int(np.argmin(worst))
     entry = grid.candidates.entries[int(chosen.rows[best])]
@@ -179,12 +189,12 @@ def _nothing_to_offer(q: Question, x: Context, left_out: Sequence[LeftOut]) -> s
 
 def _unpriced(x: Context, priced: Sequence[Sized]) -> list[Sized]:
     """The best stack of every chip that no offer covers, by throughput per chip; without price."""
-    covered = {x.grid.candidates.entries[s.row].chip.id for s in priced}
+    covered = {s.candidate.chip.id for s in priced}
     best: dict[str, int] = {}
     per_chip = x.chosen.spread.value["output_tokens_per_s_per_chip"][:, 0]
     for i, row in enumerate(x.chosen.rows):
         chip = x.grid.candidates.entries[int(row)].chip.id
-        if chip in covered or x.chosen.p_meets[i, 0] < CONFIDENT:
+        if chip in covered or x.chosen.p_meets[i, 0] < CONFIDENT or not wanted(x, x.grid.candidates, int(row)):
             continue
         if chip not in best or per_chip[i] > per_chip[best[chip]]:
             best[chip] = i

@@ -21,6 +21,8 @@ GROUPINGS: tuple[str, ...] = get_args(Grouping)
 CONTRACTS: tuple[str, ...] = get_args(Contract)
 PRECISIONS: tuple[str, ...] = get_args(Precision)
 
+WAYS = ("aggregated", "speculative", "pipelined", "context-parallel", "disaggregated")
+
 # p95 promise when the user states none: the limits of MLPerf Inference v5.0 llama2-70b-interactive.
 DEFAULT_SLO = SLO(ttft_s=0.45, tpot_s=0.04)
 
@@ -36,15 +38,27 @@ AT_HAND = "at-hand"
 
 @dataclass(frozen=True)
 class Allowed:
-    """What a stack may be made of; an empty tuple (or string) means no restriction."""
+    """What a stack may be made of; an empty tuple (or string) means no restriction.
+
+    `ways` of serving: `WAYS`. `mixed_pools`: whether prefill and decode workers may stand on different chips.
+    """
 
     chips: tuple[str, ...] = ()
     vendors: tuple[str, ...] = ()
     engines: tuple[str, ...] = ()
     precisions: tuple[str, ...] = ()
     kv_precision: str = ""
+    ways: tuple[str, ...] = ()
+    mixed_pools: bool = False
+
+    def way(self, name: str) -> bool:
+        """Whether stacks may be served in this way."""
+        return not self.ways or name in self.ways
 
     def __post_init__(self) -> None:
+        for way in self.ways:
+            if way not in WAYS:
+                raise UnknownIdError("way of serving", way, WAYS, f"one of {', '.join(WAYS)}")
         for kind, given in (("weight precision", self.precisions), ("KV precision", (self.kv_precision,))):
             strange = [p for p in given if p and p not in PRECISIONS]
             if strange:

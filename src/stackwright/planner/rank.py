@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
-from stackwright.planner.answer import Plan
+from stackwright.planner.answer import Plan, describe
 from stackwright.planner.evaluate import CONFIDENT
 from stackwright.planner.question import Question
 from stackwright.planner.size import Sized
@@ -59,7 +59,8 @@ def _group(s: Sized, q: Question) -> tuple[str, ...]:
     if q.per == "offer":
         return offer
     layout = s.candidate.layout
-    return (*offer, s.deployment.price.contract, s.candidate.engine.id, layout.weight_precision, str(layout))
+    how = describe(layout, s.candidate.speculation, s.pools)
+    return (*offer, s.deployment.price.contract, s.candidate.engine.id, layout.weight_precision, how)
 
 
 def with_ties(plans: Sequence[Plan], q: Question) -> list[Plan]:

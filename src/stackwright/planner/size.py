@@ -13,14 +13,15 @@ from stackwright.catalog import Catalog, ModelEntry, System
 from stackwright.catalog import Grid as Electricity
 from stackwright.economics import OWNED, Footprint, expected_penalty_usd, footprint
 from stackwright.llm import Model
-from stackwright.performance import Candidate, Candidates
+from stackwright.performance import Candidate
+from stackwright.performance.pools import Pooled, Pools, Served
 from stackwright.performance.power import host_power_w
 from stackwright.planner.evaluate import Chosen, Grid, probability_meets
 from stackwright.planner.join import Deployment
 from stackwright.planner.market import Marketplace
 from stackwright.planner.question import AT_HAND, Question
-from stackwright.serving import Uncertain, running_for_rate
-from stackwright.serving.prediction import spread_of
+from stackwright.serving import Uncertain
+from stackwright.serving.prediction import load_for, spread_of
 from stackwright.units import HOURS_PER_MONTH
 
 Array = NDArray[np.float64]
@@ -88,15 +89,25 @@ class Sized:
     p_meets: float
     spread: Uncertain
     sd_capacity: float
-    candidates: Candidates
+    candidates: Served
     site: Site
     it_w: float
     breach: Breach | None = None
 
     @property
     def candidate(self) -> Candidate:
-        """The engine, chip and layout."""
+        """The engine, chip and layout (of pools: of a decode worker)."""
         return self.candidates.entries[self.index]
+
+    @property
+    def pools(self) -> Pools | None:
+        """The prefill and decode pool of a disaggregated deployment."""
+        return self.candidates.pools(self.index) if isinstance(self.candidates, Pooled) else None
+
+    @property
+    def replica_chips(self) -> int:
+        """Chips of one replica, or of one pair of pools."""
+        return int(self.candidates.n_chips[self.index, 0])
 
     @property
     def replicas(self) -> int:
@@ -106,7 +117,7 @@ class Sized:
     @property
     def n_chips(self) -> int:
         """Chips rented, idle ones included."""
-        return chips_rented(self.deployment, self.candidate)
+        return chips_rented(self.deployment, self.replica_chips)
 
     @property
     def usd_per_hour(self) -> float:
@@ -121,7 +132,7 @@ class Sized:
     @property
     def output_tokens_per_s(self) -> float:
         """Output tokens per second of the whole deployment at the planned load."""
-        return self.metric("output_tokens_per_s_per_chip") * self.candidate.layout.n_chips * self.replicas
+        return self.metric("output_tokens_per_s_per_chip") * self.replica_chips * self.replicas
 
     @property
     def footprint(self) -> Footprint:
@@ -135,9 +146,9 @@ class Sized:
         return float(self.spread.value[name][self.index, 0])
 
 
-def chips_rented(d: Deployment | None, candidate: Candidate) -> int:
+def chips_rented(d: Deployment | None, replica_chips: int) -> int:
     """Chips of the whole units rented, or of one replica where nothing is rented."""
-    return d.units * d.offer.chips if d else candidate.layout.n_chips
+    return d.chips if d else replica_chips
 
 
 def size(x: Context, deployed: Sequence[Deployment]) -> list[Sized]:
@@ -150,7 +161,7 @@ def size(x: Context, deployed: Sequence[Deployment]) -> list[Sized]:
     replicas = np.array([[float(d.replicas)] for d in deployed])
     c = x.grid.candidates.take(rows)
     if w.rate_per_s is not None:
-        loads = running_for_rate(c, w, w.rate_per_s / replicas)
+        loads = load_for(c, w, w.rate_per_s / replicas)
     elif w.concurrency is not None:
         loads = w.concurrency / replicas
     else:
@@ -177,7 +188,7 @@ def unrented(x: Context, numbers: Sequence[int]) -> list[Sized]:
 
 def _sized(
     x: Context,
-    c: Candidates,
+    c: Served,
     spread: Uncertain,
     loads: Array,
     numbers: Sequence[int],
@@ -185,7 +196,7 @@ def _sized(
 ) -> list[Sized]:
     p_meets = probability_meets(spread, x.question.slo)
     sd_capacity = x.chosen.spread.sd_ln("requests_per_s_at_load")[:, 0]
-    sites = _sites(x, deployed, c.entries)
+    sites = _sites(x, deployed, c)
     watts = _it_w(c, spread, sites, deployed)
     breaches = _breaches(x.question, spread, deployed)
     return [
@@ -225,12 +236,12 @@ def _breaches(q: Question, spread: Uncertain, deployed: Sequence[Deployment | No
     return found
 
 
-def _sites(x: Context, deployed: Sequence[Deployment | None], entries: Sequence[Candidate]) -> list[Site]:
+def _sites(x: Context, deployed: Sequence[Deployment | None], c: Served) -> list[Site]:
     """The site of each deployment; many share an offer, and so a site."""
     known: dict[tuple[object, ...], Site] = {}
     found = []
-    for d, entry in zip(deployed, entries, strict=True):
-        chips = d.offer.chips if d else entry.layout.n_chips
+    for i, (d, entry) in enumerate(zip(deployed, c.entries, strict=True)):
+        chips = d.offer.chips if d else int(c.n_chips[i, 0])
         key = (entry.chip.id, chips, d and d.offer.provider, d and d.price.regions)
         if key not in known:
             known[key] = _site(x, d, x.catalog.system_for(entry.chip.id, chips))
@@ -254,13 +265,13 @@ def _carbon(grid: Electricity | None) -> float:
     return math.inf if grid is None or grid.carbon_g_per_kwh is None else grid.carbon_g_per_kwh * grid.pue
 
 
-def _it_w(c: Candidates, spread: Uncertain, sites: Sequence[Site], deployed: Sequence[Deployment | None]) -> Array:
+def _it_w(c: Served, spread: Uncertain, sites: Sequence[Site], deployed: Sequence[Deployment | None]) -> Array:
     """Watts of all chips and hosts, shape (n, 1): chips in use at their load, rented but unused ones idle."""
     nameplate = np.array([[bool(s.system and s.system.nameplate)] for s in sites])
     host = host_power_w(c, np.array([[s.system_w_per_chip] for s in sites]), nameplate)
     idle = c.tdp_w * c.theta["power_idle_fraction"]
     replicas = [d.replicas if d else 1 for d in deployed]
-    used = np.array([[float(n * e.layout.n_chips)] for n, e in zip(replicas, c.entries, strict=True)])
-    rented = np.array([[float(chips_rented(d, e))] for d, e in zip(deployed, c.entries, strict=True)])
+    used = np.array([[float(n)] for n in replicas]) * c.n_chips
+    rented = np.array([[float(chips_rented(d, int(n)))] for d, n in zip(deployed, c.n_chips[:, 0], strict=True)])
     watts: Array = (spread.value["chip_watts"] + host) * used + (host + idle) * (rented - used)
     return watts

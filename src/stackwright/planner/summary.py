@@ -10,10 +10,11 @@ import numpy as np
 from stackwright.catalog import availability_of
 from stackwright.economics import OWNED, Packing, TokenCost, token_cost, usd_per_mtok
 from stackwright.performance.chip_ranges import range_words
+from stackwright.performance.pools import Pooled
 from stackwright.planner.answer import Plan, Stack
 from stackwright.planner.elsewhere import stack_lock_in
 from stackwright.planner.evaluate import CONFIDENT
-from stackwright.planner.join import units_range
+from stackwright.planner.join import packing_of, units_range
 from stackwright.planner.models import checkpoint_of
 from stackwright.planner.size import Context, Sized
 from stackwright.serving.intervals import Z
@@ -38,7 +39,7 @@ def plan_of(x: Context, s: Sized, rank: int) -> Plan:
         replicas=s.replicas,
         units=d.units if d else 0,
         n_chips=s.n_chips,
-        idle_chips=s.n_chips - s.replicas * stack.layout.n_chips,
+        idle_chips=s.n_chips - s.replicas * stack.replica_chips,
         p_meets_slo=s.p_meets,
         meets_slo=s.p_meets >= CONFIDENT,
         tied_with_first=False,
@@ -71,11 +72,13 @@ def plan_of(x: Context, s: Sized, rank: int) -> Plan:
 
 
 def max_num_seqs(x: Context, s: Sized) -> int:
-    """Sequences the engine must admit per replica: the highest load that keeps the promise, with room to fluctuate.
+    """Sequences that a replica (of pools: a decode worker) must admit: the highest load within the promise, with room.
 
     Three standard deviations of a Poisson number above it, a multiple of 8.
     """
     most = max(s.load, float(x.chosen.loads[_chosen_index(x, s), 0]))
+    if s.pools:
+        most /= s.pools.decode_workers
     wanted = most + 3.0 * math.sqrt(max(most, 1.0))
     return max(8, 8 * math.ceil(wanted / 8.0))
 
@@ -94,6 +97,9 @@ def _stack(x: Context, s: Sized) -> tuple[Stack, str]:
         chip=candidate.chip,
         layout=candidate.layout,
         system=s.site.system,
+        speculation=candidate.speculation,
+        pools=s.pools,
+        beside=d.beside if d else None,
         offer=d.offer if d else None,
         price=d.price if d else None,
         region=s.site.region,
@@ -116,7 +122,10 @@ def _cost(x: Context, s: Sized) -> TokenCost | None:
     w = x.question.workload
     c = s.candidates.take(np.array([s.index]))
     service = serve(c, w, np.array([[s.load]]))
-    prompt = float((service.request_rate / c.shard.data * service.phases.batched_prompt_s).flat[0])
+    if isinstance(c, Pooled):  # prompts pay for the chips that run them
+        prompt = float((c.prefill_workers * c.prefill.n_chips / c.n_chips).flat[0])
+    else:
+        prompt = float((service.request_rate / c.shard.data * service.phases.batched_prompt_s).flat[0])
     output = s.output_tokens_per_s
     return token_cost(s.deployment.usd_per_hour, output / w.output.mean * w.input.mean, output, prompt)
 
@@ -134,7 +143,7 @@ def _money(x: Context, value: float | None, s: Sized) -> Interval | None:
     fewer, more = 1.0 / factor, factor
     w = x.question.workload
     if w.rate_per_s is not None or w.concurrency is not None:
-        packing = Packing(s.candidate.layout.n_chips, d.offer.chips)
+        packing = packing_of(s.candidates, s.index, d.offer) or Packing(s.replica_chips, d.offer.chips)
         i = d.row
         capacity = float(x.chosen.spread.value["requests_per_s"][i, 0])
         units = units_range(x.question, packing, capacity, float(x.chosen.loads[i, 0]), factor)
@@ -219,9 +228,33 @@ def _notes(x: Context, s: Sized, stack: Stack, doubt: str) -> tuple[str, ...]:
     if stack.grid is not None and stack.grid.confidence == "assumption":
         notes.append(f"electricity of region {stack.region!r} is assumed: {stack.grid.note or stack.grid.source}")
     d = s.deployment
-    if d and s.n_chips > s.replicas * stack.layout.n_chips:
-        notes.append(f"{s.n_chips - s.replicas * stack.layout.n_chips} rented chips stay idle")
+    if d and s.n_chips > s.replicas * stack.replica_chips:
+        notes.append(f"{s.n_chips - s.replicas * stack.replica_chips} rented chips stay idle")
+    if d and d.beside:
+        notes.append(
+            f"prefill workers on {d.beside.units} x {d.beside.offer.instance} of {d.beside.offer.provider}, "
+            f"{d.beside.price.contract}: both kinds must be had on one network"
+        )
+    notes += _of_the_way(s, x.question.workload.concurrency is not None)
     return tuple(notes)
+
+
+def _of_the_way(s: Sized, closed: bool) -> list[str]:
+    """What is not measured about the way of serving."""
+    c, row = s.candidates, s.index
+    workers = [c.prefill.entries[row], c.decode.entries[row]] if isinstance(c, Pooled) else [c.entries[row]]
+    unmeasured = dict.fromkeys(words for e in workers for words in e.beyond)
+    notes = [f"extrapolated: no measured point of {words}" for words in unmeasured]
+    if isinstance(c, Pooled):
+        notes.append("disaggregated pools: TTFT near saturation of the prefill pool is known to a factor only")
+        notes.append("power of pools is unvalidated: no measured row has watts")
+        if not closed:
+            notes.append("extrapolated: no measured point of pools in an open loop")
+    draft = s.candidate.speculation
+    if draft is not None and draft.acceptance_length is None:
+        accepted = float((c.decode if isinstance(c, Pooled) else c).emitted[row, 0])
+        notes.append(f"{accepted:.2f} tokens accepted per step: the constant draft_acceptance, not your text")
+    return notes
 
 
 def _market_notes(x: Context, stack: Stack) -> list[str]:

@@ -40,7 +40,10 @@ def with_ranges(
     `figures` makes, of candidates and their load, what evaluates them. Rows of other chips stay as they are and are
     not evaluated again, unless the traffic has a row for each (`whole`).
     """
-    ranged = np.array([bool(uncertain_figures(chip)) for chip in _chips(c)])
+    sides = [[bool(uncertain_figures(entry.chip)) for entry in part.entries] for part in _workers(c)]
+    ranged = np.any(sides, axis=0)
+    if not ranged.any():
+        return found
     if whole or ranged.all():
         return widened(found, c, figures(c, load))
     rows = np.nonzero(ranged)[0]

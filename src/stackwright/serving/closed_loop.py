@@ -105,6 +105,8 @@ def closed_loop(c: Candidates, w: Workload | Traffic, concurrency: Array) -> Ser
         "slot": theta["slot_wait_completions"] * np.minimum(others, 1.0) * cycle / ph.running,
         "cache wait": np.maximum(offered - ph.running, 0.0) / ph.running * cycle,
     }
+    if t.loads_cache:
+        waits["cache load"] = np.asarray(t.cache_load_s) + 0.0 * tpot
     waits["host"] = host_wait_s(c, t, users, sum(waits.values(), start=(osl - 1.0) * tpot))
     varying = ("start-up burst", "prompt queue")
     ttft = TtftDistribution(

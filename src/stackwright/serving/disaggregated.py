@@ -100,6 +100,8 @@ def disaggregated(d: Pooled, w: Workload | Traffic, concurrency: Array) -> Servi
         "prompt queue": state.certain_s + varying,
         "cache wait": state.slot_s,
     }
+    if t.loads_cache:
+        waits["cache load"] = np.asarray(t.cache_load_s) + 0.0 * tpot
     ttft = TtftDistribution(
         base=sum((s for k, s in waits.items() if k not in ("start-up burst", "prompt queue")), start=state.certain_s),
         prompt=pool.alone_s + 0.0 * tpot,
@@ -126,7 +128,7 @@ def disaggregated(d: Pooled, w: Workload | Traffic, concurrency: Array) -> Servi
 
 def prefill_pool(d: Pooled, prompts: Phases, users: Array) -> PrefillPool:
     """The prefill pool at that many users: no step holds more prompts than there are users for the worker."""
-    chi, ranks, zero = d.theta["prefill_time_scale"], d.prefill.shard.data, np.zeros_like(users)
+    chi, ranks, zero = d.prefill.theta["prefill_time_scale"], d.prefill.shard.data, np.zeros_like(users)
     per_rank = np.clip(users / d.prefill_workers / ranks, 1.0, prompts.prompts_per_batch)
     return PrefillPool(
         alone_s=chi * prompts.prompt_s + zero,
@@ -139,9 +141,16 @@ def prefill_pool(d: Pooled, prompts: Phases, users: Array) -> PrefillPool:
 
 
 def handover_s(d: Pooled, t: Traffic) -> Array:
-    """Seconds to hand one prompt's cache over: a fixed time, and its bytes on one chip over that chip's link.
+    """Seconds to hand one prompt's cache over: a fixed time (`pool_handover_s`), and its bytes over the links."""
+    seconds: Array = d.theta["pool_handover_s"] + transfer_s(d, t)
+    return seconds
 
-    The link is the scale-up one where the chips of both pools share a domain, else the one between servers.
+
+def transfer_s(d: Pooled, t: Traffic) -> Array:
+    """Seconds that one prompt's cache takes on the links: its bytes on one prefill chip over that chip's link.
+
+    The link is the scale-up one where the chips of both pools share a domain, else the one between servers. Pools on
+    different chips share no domain; the slower side counts, each with the bytes that one of its chips holds.
     """
     links = [(e.chip.link, e.scale_up_domain) for e in d.decode.entries]
     inside = d.n_chips <= np.array([[float(domain)] for _, domain in links])
@@ -151,8 +160,12 @@ def handover_s(d: Pooled, t: Traffic) -> Array:
     )
     n_bytes = kv_bytes_per_sequence(d.prefill, t.input_mean)
     rate = np.where(inside, up, out) * d.theta["pool_link_efficiency"]
-    seconds: Array = d.theta["pool_handover_s"] + n_bytes / rate
-    return seconds
+    seconds: Array = n_bytes / rate
+    if not d.mixed.any():
+        return seconds
+    arriving = kv_bytes_per_sequence(d.decode, t.input_mean) / d.decode.scale_out_bytes_per_s
+    leaving = n_bytes / d.prefill.scale_out_bytes_per_s
+    return np.where(d.mixed, np.maximum(leaving, arriving) / d.theta["pool_link_efficiency"], seconds)
 
 
 @dataclass(frozen=True)
@@ -216,7 +229,7 @@ def _at(d: Pooled, t: Traffic, pool: PrefillPool, users: Array, present: Array, 
     decode = decode_step(q, np.maximum(running / q.pipeline, 1.0), np.asarray(t.decode_context))
     decoding = np.maximum(np.asarray(t.output_mean) - 1.0, 0.0) * decode.seconds / q.emitted
     slot = decoding * np.where(offered > 0.0, offered / np.maximum(running, 1e-12) - 1.0, 0.0)
-    elsewhere = theta["request_overhead_s"] + handover_s(d, t)
+    elsewhere = theta["request_overhead_s"] + handover_s(d, t) + (np.asarray(t.cache_load_s) if t.loads_cache else 0.0)
     elsewhere = elsewhere + theta["decode_steps_before_start"] * decode.seconds + decoding + slot
 
     many = np.sqrt(2.0 * (pool.workers + 1.0)) - 1.0
@@ -242,13 +255,17 @@ def _at(d: Pooled, t: Traffic, pool: PrefillPool, users: Array, present: Array, 
 
 
 def _phases(prompts: Phases, s: _State) -> Phases:
+    return pool_phases(prompts, s.decode, s.present, s.running, s.fitting)
+
+
+def pool_phases(prompts: Phases, decode: StepTime, present: Array, running: Array, fitting: Array) -> Phases:
     """Step times of the deployment: prompts of a prefill worker, the decode step of a decode worker."""
-    none: Array = np.zeros_like(s.running)
+    none: Array = np.zeros_like(running)
     return Phases(
-        offered=s.present,
-        running=s.running,
-        fitting=s.fitting,
-        decode=s.decode,
+        offered=present,
+        running=running,
+        fitting=fitting,
+        decode=decode,
         prompt=prompts.prompt,
         prompt_s=prompts.prompt_s,
         beside_s=none,
@@ -260,4 +277,4 @@ def _phases(prompts: Phases, s: _State) -> Phases:
     )
 
 
-__all__ = ["PrefillPool", "disaggregated", "handover_s", "prefill_pool"]
+__all__ = ["PrefillPool", "disaggregated", "handover_s", "pool_phases", "prefill_pool", "transfer_s"]

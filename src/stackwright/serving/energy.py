@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stackwright.performance import Candidates
+from stackwright.performance.pools import Pooled
 from stackwright.performance.power import chip_power_w, utilisation
 from stackwright.serving.closed_loop import Service
 
@@ -49,6 +50,22 @@ def use_power_w(c: Candidates, use: Use) -> Array:
     zero = np.zeros_like(use.prompt_share)
     watts = use.prompt_share * chip_power_w(c, *use.prompt) + use.decode_share * chip_power_w(c, *use.decode)
     return watts + (1.0 - use.prompt_share - use.decode_share) * chip_power_w(c, zero, zero)
+
+
+def pool_chip_power_w(d: Pooled, service: Service) -> Array:
+    """Mean watts of one chip of both pools under their load: prompts and idling in one, decode steps in the other.
+
+    `unvalidated`: no measured row of pools has watts.
+    """
+    ph, none = service.phases, np.zeros_like(service.request_rate)
+    ranks = d.prefill_workers * d.prefill.shard.data
+    prompts = np.clip(service.request_rate / ranks * ph.batched_prompt_s, 0.0, 1.0)
+    first = Use(prompts, none, utilisation(ph.prompt), utilisation(ph.decode))
+    second = Use(none, np.minimum(1.0, ph.running), utilisation(ph.prompt), utilisation(ph.decode))
+    watts = d.prefill_workers * d.prefill.n_chips * use_power_w(d.prefill, first)
+    watts = watts + d.decode_workers * d.decode.n_chips * use_power_w(d.decode, second)
+    mean: Array = watts / d.n_chips
+    return mean
 
 
 def replica_chip_power_w(c: Candidates, service: Service) -> Array:

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from stackwright.performance.calibration import Calibration, Context, Factor, Support
-from stackwright.performance.pools import Served
+from stackwright.performance.calibration import SUPPORTS, Calibration, Context, Factor, Support
+from stackwright.performance.pools import Pooled, Served
 from stackwright.serving.intervals import Ends, Metrics, Uncertain, Z
 
 Array = NDArray[np.float64]
@@ -65,7 +65,7 @@ def has_factors(record: Calibration | None, contexts: Sequence[Context]) -> bool
     """Whether the record says what predictions miss at the support of each of these candidates."""
     if record is None:
         return False
-    needed = {s for s, _ in _supports(record, contexts)}
+    needed = {record.support(c) for c in set(contexts)}
     names = [factor_name(metric, contexts) for metric in ("ttft", "tpot", "throughput")]
     return all(needed <= set(record.factors.get(name, {})) for name in names)
 
@@ -85,11 +85,12 @@ def measured_error(c: Served, metrics: Metrics, steepness: Mapping[str, Array], 
     """
     record = c.constants.calibration
     assert record is not None
-    by = _supports(record, c.contexts)
+    supports = _supports(record, c)
     shape = metrics["ttft_mean_s"].shape
 
     def ends_of(metric: str) -> tuple[Array, Array]:
         found = record.factors[factor_name(metric, c.contexts)]
+        by = [(_widest(found), vendor) if beyond else (support, vendor) for support, vendor, beyond in supports]
         chosen = [found.get(f"{support}|{vendor}", found[support]) for support, vendor in by]
         low, high = (np.array([[getattr(f, end)] for f in chosen]) for end in ("low", "high"))
         return np.broadcast_to(np.minimum(low, 0.0), shape), np.broadcast_to(np.maximum(high, 0.0), shape)
@@ -121,13 +122,19 @@ def measured_error(c: Served, metrics: Metrics, steepness: Mapping[str, Array], 
     return Uncertain(metrics, ends, shared=record.correlation)
 
 
-def _supports(record: Calibration, contexts: Sequence[Context]) -> list[tuple[Support, str]]:
-    """Support level and maker of the chip of each context; a maker may have factors of its own."""
-    known: dict[Context, tuple[Support, str]] = {}
-    for context in contexts:
-        if context not in known:
-            known[context] = record.support(context), context.vendor
-    return [known[context] for context in contexts]
+def _supports(record: Calibration, c: Served) -> list[tuple[Support, str, bool]]:
+    """Support level and maker of the chip of each candidate, and whether it is served as no measured row was.
+
+    A maker may have factors of its own. Of pools, either worker may be of an unmeasured kind.
+    """
+    known: dict[Context, Support] = {context: record.support(context) for context in set(c.contexts)}
+    others = c.prefill.contexts if isinstance(c, Pooled) else c.contexts
+    return [(known[x], x.vendor, x.beyond or y.beyond) for x, y in zip(c.contexts, others, strict=True)]
+
+
+def _widest(found: Mapping[str, Factor]) -> Support:
+    """The farthest support level that the record has factors for."""
+    return next(s for s in reversed(SUPPORTS) if s in found)
 
 
 def _together(metrics: Metrics, name: str, ttft: tuple[Array, Array], tpot: tuple[Array, Array]) -> tuple[Array, Array]:

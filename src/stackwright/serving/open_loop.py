@@ -16,6 +16,7 @@ form a c-server queue, c the sequences that fit, with Sakasegawa's mean wait
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
@@ -63,10 +64,10 @@ def open_loop(c: Candidates, w: Workload | Traffic, running: Array) -> Service:
     host_load = rate * c.shard.data * host_s
     stable = (prompt_load < 1.0) & (filled < 1.0) & (cache_load < 1.0) & (host_load < 1.0) & (ph.fitting >= 1.0)
     ca2, ci2 = np.asarray(t.arrival_cv) ** 2, np.asarray(t.input_cv) ** 2
-    prompt_wait = _kingman(np.minimum(prompt_load, 0.9999), ca2, ci2) * stall
+    prompt_wait = kingman(np.minimum(prompt_load, 0.9999), ca2, ci2) * stall
     filled = np.minimum(filled, 0.9999)
-    prompt_wait = prompt_wait + _kingman(filled, ca2, ci2) * budget_s
-    some, cache_wait = _sakasegawa(np.minimum(cache_load, 0.9999), slots, ca2, np.asarray(t.output_cv) ** 2)
+    prompt_wait = prompt_wait + kingman(filled, ca2, ci2) * budget_s
+    some, cache_wait = sakasegawa(np.minimum(cache_load, 0.9999), slots, ca2, np.asarray(t.output_cv) ** 2)
     cache_wait = cache_wait * service_s
     chi = theta["prefill_time_scale"]
     own = chi * (ph.prompt_s + np.minimum(n, 1.0) * ph.beside_s)
@@ -77,9 +78,12 @@ def open_loop(c: Candidates, w: Workload | Traffic, running: Array) -> Service:
         "step boundary": theta["decode_steps_before_start"] * boundary_step_s(c, ph, tpot),
         "prompt queue": chi * theta["queue_weight"] * prompt_wait,
         "cache wait": cache_wait,
-        "host": _kingman(np.minimum(host_load, 0.9999), ca2, np.zeros_like(ca2)) * host_s,
+        "host": kingman(np.minimum(host_load, 0.9999), ca2, np.zeros_like(ca2)) * host_s,
     }
-    fixed = ("request overhead", "own prompt", "prompts of the same step", "step boundary")
+    fixed = ["request overhead", "own prompt", "prompts of the same step", "step boundary"]
+    if t.loads_cache:
+        waits["cache load"] = np.asarray(t.cache_load_s) + 0.0 * tpot
+        fixed.append("cache load")
     ttft = TtftDistribution(
         base=sum((waits[k] for k in fixed), start=np.zeros_like(tpot)),
         prompt=chi * ph.prompt_s + 0.0 * tpot,
@@ -143,12 +147,18 @@ def running_for_rate(c: Candidates, w: Workload | Traffic, rate: Array) -> Array
 
     Returns infinity where no load reaches the rate. Shape of `rate`, broadcast to (candidates, loads).
     """
-    low = np.full(np.broadcast_shapes(c.bandwidth.shape, np.shape(rate)), 1e-6)
+    shape = np.broadcast_shapes(c.bandwidth.shape, np.shape(rate))
+    return load_for_rate(lambda running: _rate(c, w, running), rate, shape)
+
+
+def load_for_rate(rate_at: Callable[[Array], Array], rate: Array, shape: tuple[int, ...]) -> Array:
+    """The load at which a growing `rate_at` passes `rate` requests/s, by bisection; infinity where none does."""
+    low = np.full(shape, 1e-6)
     high = np.full_like(low, 1e5)
-    reachable = _rate(c, w, high) >= rate
+    reachable = rate_at(high) >= rate
     for _ in range(50):
         middle = np.sqrt(low * high)
-        below = _rate(c, w, middle) < rate
+        below = rate_at(middle) < rate
         low, high = np.where(below, middle, low), np.where(below, high, middle)
     return np.where(reachable, high, np.inf)
 
@@ -159,12 +169,12 @@ def _rate(c: Candidates, w: Workload | Traffic, running: Array) -> Array:
     return rate if own is None else rate / own.tpot
 
 
-def _kingman(load: Array, arrival_cv2: Array, service_cv2: Array) -> Array:
+def kingman(load: Array, arrival_cv2: Array, service_cv2: Array) -> Array:
     """Mean wait in units of the service time."""
     return load / (1.0 - load) * (arrival_cv2 + service_cv2) / 2.0
 
 
-def _sakasegawa(load: Array, servers: Array, arrival_cv2: Array, service_cv2: Array) -> tuple[Array, Array]:
+def sakasegawa(load: Array, servers: Array, arrival_cv2: Array, service_cv2: Array) -> tuple[Array, Array]:
     """Probability of waiting and mean wait in units of the service time, for `servers` servers."""
     some = load ** (np.sqrt(2.0 * (servers + 1.0)) - 1.0)
     return some, some / (servers * (1.0 - load)) * (arrival_cv2 + service_cv2) / 2.0

@@ -29,11 +29,14 @@ from stackwright.performance.pools import Pooled, Pools, Served, pooled, pools_p
 from stackwright.serving.chip_figures import has_ranges, range_note, with_ranges, without_ranges
 from stackwright.serving.closed_loop import Service, closed_loop
 from stackwright.serving.disaggregated import disaggregated
-from stackwright.serving.energy import replica_chip_power_w
+from stackwright.serving.energy import pool_chip_power_w, replica_chip_power_w
 from stackwright.serving.intervals import Uncertain, propagate
 from stackwright.serving.measured_error import Evidence, evidence, has_factors, measured_error
 from stackwright.serving.open_loop import open_loop, running_for_rate
 from stackwright.serving.own_correction import corrected, narrowed, own_words
+from stackwright.serving.phases import Phases
+from stackwright.serving.pools_open import decoding_for_rate, open_pools
+from stackwright.serving.prefix_cache import Kept, PrefixCache, kept_prefixes
 from stackwright.serving.tokens import longest_request
 from stackwright.serving.traffic import Traffic, traffic
 from stackwright.units import gigabytes
@@ -44,6 +47,7 @@ Array = NDArray[np.float64]
 PERCENTILES = (50.0, 90.0, 95.0, 99.0)
 _LEAST_ELASTICITY = 0.05
 _MORE = 1.01
+_CACHE_ROUNDS = 4
 _STATUS = {
     "announced": "{} is announced: extrapolated from announced figures",
     "estimated": "{} is estimated: extrapolated from outside estimates",
@@ -108,33 +112,33 @@ def serve(c: Served, w: Workload | Traffic, load: Array | None = None) -> Servic
     """The service of a workload: closed loop for a concurrency, open loop for a rate.
 
     `load`, shape broadcastable to (candidates, loads), replaces the workload's own concurrency, or is the running
-    sequences of an open loop.
+    sequences of an open loop (in the decode pool of disaggregated ones).
     """
     t = traffic(w)
+    loads = _own_load(c, t) if load is None else np.asarray(load, dtype=float)
     if isinstance(c, Pooled):
-        if not t.closed:
-            raise InputError("disaggregated pools are predicted in a closed loop only: give a concurrency")
-        users = np.asarray(w.concurrency, dtype=float) if load is None and isinstance(w, Workload) else load
-        return disaggregated(c, t, np.asarray(users, dtype=float))
-    if load is None:
-        if isinstance(w, Traffic):
-            raise InputError("many rows need a load each")
-        if t.closed:
-            load = np.asarray(w.concurrency, dtype=float)
-        elif w.rate_per_s is not None:
-            load = running_for_rate(c, w, np.asarray(w.rate_per_s, dtype=float))
-        else:
-            raise InputError("give a request rate or a concurrency: one operating point needs a load")
+        return disaggregated(c, t, loads) if t.closed else open_pools(c, t, np.minimum(loads, 1e6))
+    return closed_loop(c, t, loads) if t.closed else open_loop(c, t, np.minimum(loads, 1e6))
+
+
+def _own_load(c: Served, t: Traffic) -> Array:
+    """Users, or running sequences, of the one workload behind this traffic."""
+    if len(t.workloads) > 1:
+        raise InputError("many rows need a load each")
+    w = t.workloads[0]
     if t.closed:
-        return closed_loop(c, t, np.asarray(load, dtype=float))
-    return open_loop(c, t, np.minimum(load, 1e6))
+        return np.asarray(w.concurrency, dtype=float)
+    if w.rate_per_s is None:
+        raise InputError("give a request rate or a concurrency: one operating point needs a load")
+    rate = np.asarray(w.rate_per_s, dtype=float)
+    return load_for(c, t, rate)
 
 
 def service_metrics(c: Served, s: Service, w: Workload | Traffic, percentiles: Iterable[float]) -> dict[str, Array]:
     """Metrics by contract name, arrays of shape (candidates, loads); unstable loads have infinite latency.
 
-    Own measurements that the constants carry are taken into account, but not for disaggregated pools, whose power is
-    not known either.
+    Own measurements that the constants carry are taken into account, but not for disaggregated pools, which have watts
+    only where a plan needs them (`Pooled.with_power`).
     """
     unstable = ~s.stable
     found: dict[str, Array] = {
@@ -152,12 +156,17 @@ def service_metrics(c: Served, s: Service, w: Workload | Traffic, percentiles: I
     found["requests_per_s"] = s.request_rate
     found["output_tokens_per_s_per_chip"] = output / c.n_chips
     found["total_tokens_per_s_per_chip"] = s.request_rate * (t.output_mean + t.input_mean) / c.n_chips
-    if isinstance(c, Pooled):
+    if isinstance(c, Pooled) and not c.with_power:
         return found
-    watts = replica_chip_power_w(c, s)
+    watts = pool_chip_power_w(c, s) if isinstance(c, Pooled) else replica_chip_power_w(c, s)
     found["chip_watts"] = watts
     found["chip_joules_per_output_token"] = watts * c.n_chips / output
-    return corrected(found, c, t, s.phases.offered * c.shard.data)
+    return found if isinstance(c, Pooled) else corrected(found, c, t, s.phases.offered * c.shard.data)
+
+
+def load_for(c: Served, w: Workload | Traffic, rate: Array) -> Array:
+    """The load of `serve` in an open loop at which candidates pass `rate` requests/s each, shape (n, 1) or scalar."""
+    return decoding_for_rate(c, w, rate) if isinstance(c, Pooled) else running_for_rate(c, w, rate)
 
 
 def spread_of(c: Served, w: Workload | Traffic, load: Array, percentiles: Iterable[float]) -> Uncertain:
@@ -224,8 +233,9 @@ def predict(
     constants: Constants,
     percentiles: tuple[float, ...] = PERCENTILES,
     pools: Pools | None = None,
+    cache: PrefixCache | None = None,
 ) -> Prediction:
-    """Predict one operating point: of a replica, or of disaggregated `pools`.
+    """Predict one operating point: of a replica, or of disaggregated `pools`; `cache` limits which prefixes are found.
 
     Raises `InputError` when the layout is impossible, the model does not fit, or the rate cannot be sustained.
     """
@@ -238,16 +248,16 @@ def predict(
     for part in workers:
         check_fits(part, memory_budget(part), workload, 0)
     c, budget = workers[-1], memory_budget(workers[-1])
-    service = serve(served, workload)
+    t, service, kept = traffic(workload), serve(served, workload), None
+    if cache is not None:
+        t, service, kept = _with_cache(served, workload, cache, service)
     if not bool(service.stable.all()) or not np.isfinite(service.concurrency).all():
-        asked = f"{workload.rate_per_s:g} requests/s" if workload.rate_per_s else f"{workload.concurrency:g} users"
-        raise InputError(
-            f"{model.id} on {candidate.layout.n_chips} x {candidate.chip.id}: {asked} "
-            "is more than one replica can sustain; lower the load or use more chips"
-        )
-    load = service.concurrency if pools else service.phases.offered * c.shard.data
+        raise InputError(_too_much(model, candidate, workload, pools))
+    load = service.phases.offered * c.shard.data
+    if isinstance(served, Pooled):
+        load = service.concurrency if t.closed else load * served.decode_workers
 
-    spread = spread_of(served, workload, load, percentiles)
+    spread = spread_of(served, t, load, percentiles)
     metrics = {}
     for name, value in spread.value.items():
         if name == "requests_per_s_at_load":
@@ -258,10 +268,10 @@ def predict(
     record = constants.calibration
     behind = evidence(record, c.contexts[0]) if record else None
     waits = {k: float(np.asarray(v).flat[0]) for k, v in service.waits.items()}
-    said = own_words(c, traffic(workload), load)
+    said = own_words(c, t, load)
     ranges = None
     if has_ranges(served):
-        ranges = range_note(served, spread, spread_of(without_ranges(served), workload, load, ()))
+        ranges = range_note(served, spread, spread_of(without_ranges(served), t, load, ()))
     if said:
         waits["own measurements"] = metrics["ttft_mean_s"].value - sum(waits.values())
     return Prediction(
@@ -281,12 +291,34 @@ def predict(
         running_per_rank=float(ph.running.flat[0]),
         fitting_per_rank=float(ph.fitting.flat[0]),
         constants_status=constants.status,
-        notes=tuple(n for n in (said, *_notes(served, behind, ph.fitting, ph.offered), ranges) if n),
+        notes=tuple(n for n in (said, *_notes(served, t, behind, ph), *_cache_notes(kept, workload), ranges) if n),
         evidence=behind,
         speculation=candidate.speculation,
         acceptance_length=float(c.emitted.flat[0]) if candidate.speculation else None,
         pools=pools,
     )
+
+
+def _too_much(model: Model, candidate: Candidate, w: Workload, pools: Pools | None) -> str:
+    asked = f"{w.rate_per_s:g} requests/s" if w.rate_per_s else f"{w.concurrency:g} users"
+    if pools:
+        return f"{model.id}, {pools}: {asked} is more than these pools can sustain; lower the load or add workers"
+    return (
+        f"{model.id} on {candidate.layout.n_chips} x {candidate.chip.id}: {asked} "
+        "is more than one replica can sustain; lower the load or use more chips"
+    )
+
+
+def _with_cache(c: Served, w: Workload, cache: PrefixCache, service: Service) -> tuple[Traffic, Service, Kept]:
+    """Traffic and service with the prefixes kept beside the running sequences, which depend on the hit rate."""
+    t = traffic(w)
+    for _ in range(_CACHE_ROUNDS):
+        kept = kept_prefixes(c, w, cache, service)
+        t = kept.apply(w)
+        service = serve(c, t)
+    if float(np.max(service.request_rate / _prompt_ranks(c) * kept.load_s)) >= 1.0:
+        raise InputError("host links cannot bring the prefixes back at this load: lower it, or offload less")
+    return t, service, kept
 
 
 def _served(model: Model, candidate: Candidate, constants: Constants, pools: Pools | None) -> Served:
@@ -348,7 +380,16 @@ def _memory(c: Candidates, b: MemoryBudget, w: Workload, running: float) -> dict
     }
 
 
-def _notes(served: Served, behind: Evidence | None, fitting: Array, offered: Array) -> tuple[str, ...]:
+def _cache_notes(kept: Kept | None, w: Workload) -> tuple[str, ...]:
+    if kept is None:
+        return ()
+    return (
+        f"prefix cache: {kept.hit_rate:.0%} of the input tokens are found of {w.prefix_hit_rate:.0%} that could be, "
+        f"{kept.in_host:.0%} of them in host memory; unvalidated: no measured point with a limited or offloaded cache",
+    )
+
+
+def _notes(served: Served, t: Traffic, behind: Evidence | None, ph: Phases) -> tuple[str, ...]:
     c = served.decode if isinstance(served, Pooled) else served
     notes, chip, engine = [], c.entries[0].chip, c.entries[0].engine
     if behind is None:
@@ -373,10 +414,15 @@ def _notes(served: Served, behind: Evidence | None, fitting: Array, offered: Arr
         notes.append(c.model.note)
     if isinstance(served, Pooled):
         notes.append("disaggregated pools: TTFT near saturation of the prefill pool is known to a factor only")
+        if not t.closed:
+            notes.append("extrapolated: no measured point of pools in an open loop")
+    workers = (served.prefill, served.decode) if isinstance(served, Pooled) else (c,)
+    unmeasured = dict.fromkeys(words for worker in workers for words in worker.entries[0].beyond)
+    notes += [f"extrapolated: no measured point of {words}" for words in unmeasured]
     if chip.status not in ("shipping", "legacy"):
         notes.append(_STATUS[chip.status].format(chip.id))
     if engine.confidence == "assumption":
         notes.append(f"{engine.id}: {engine.name.lower()}, nothing of it was measured")
-    if bool((fitting < offered).any()):
+    if bool((ph.fitting < ph.offered).any()):
         notes.append("cache-limited: not all concurrent requests fit the key-value cache, the rest waits")
     return tuple(notes)

@@ -21,6 +21,7 @@ class Traffic:
 
     `prompt_tokens`, `prompt_context`, `decode_context`: see `serving.tokens`. `rounds` is infinite for a long-running
     service. `closed`: a closed loop (users), else arrivals. `quantiles(p)` gives the p-quantiles of the lengths.
+    `cache_load_s`: seconds that a prompt waits for its prefix to come back from host memory.
     """
 
     input_mean: Number
@@ -34,6 +35,12 @@ class Traffic:
     rounds: Number
     closed: bool
     workloads: tuple[Workload, ...]
+    cache_load_s: Number = 0.0
+
+    @property
+    def loads_cache(self) -> bool:
+        """Whether any prefix comes from host memory."""
+        return bool(np.any(np.asarray(self.cache_load_s) > 0.0))
 
     def quantiles(self, p: float) -> tuple[Number, Number]:
         """The p-quantiles of input and output length, tokens."""

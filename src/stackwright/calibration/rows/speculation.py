@@ -2,19 +2,14 @@
 
 from __future__ import annotations
 
-import functools
 import math
 import re
-from collections.abc import Mapping
-from importlib import resources
-from typing import Any
-
-import yaml
 
 from stackwright.catalog import Chip, Engine
 from stackwright.errors import InputError
 from stackwright.measure import Measurement
 from stackwright.performance import Speculation
+from stackwright.performance.recipes import recipe_draft_tokens
 
 _STATED = re.compile(r"(mtp|ngram|eagle3|eagle)(\d*)")
 
@@ -44,17 +39,6 @@ def speculation_of(row: Measurement, engine: Engine, chip: Chip) -> Speculation 
     return Speculation(stated[1].rstrip("3"), round(tokens), _number(row, "acceptance_length"))
 
 
-def recipe_draft_tokens(engine: str, vendor: str, attention_dp: bool) -> int:
-    """Tokens drafted per step by the recipe of an engine on chips of a vendor.
-
-    >>> recipe_draft_tokens("tensorrt-llm", "NVIDIA", attention_dp=True)
-    1
-    """
-    where = {"engine": engine, "vendor": vendor, "attention_dp": attention_dp}
-    recipe = next(r for r in _recipes() if all(where[k] == v for k, v in r.items() if k != "draft_tokens"))
-    return int(recipe["draft_tokens"])
-
-
 def _ranks(row: Measurement) -> float:
     """Attention data-parallel ranks of the engine that decodes."""
     return row.number("attention_dp") or _number(row, "decode_attention_dp") or 1.0
@@ -69,9 +53,3 @@ def _number(row: Measurement, column: str) -> float | None:
     if number is not None and not math.isfinite(number):
         raise InputError(f"{column} is {text!r}, not a number")
     return number
-
-
-@functools.cache
-def _recipes() -> tuple[Mapping[str, Any], ...]:
-    text = (resources.files("stackwright.catalog") / "data" / "speculation_recipes.yaml").read_text()
-    return tuple(yaml.safe_load(text)["recipes"])
