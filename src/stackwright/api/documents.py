@@ -17,7 +17,15 @@ import numpy as np
 
 from stackwright.api.lock_in import lock_in_document
 from stackwright.catalog import Offer, Price
-from stackwright.deploy import LaunchCommand, PoolLaunch, ServingSettings, drafting, launch_command, pool_launch
+from stackwright.deploy import (
+    LaunchCommand,
+    PoolLaunch,
+    ServingSettings,
+    drafting,
+    launch_command,
+    pool_launch,
+    with_adapters,
+)
 from stackwright.errors import UnsupportedError
 from stackwright.performance import Layout, Part, Speculation, load_constants
 from stackwright.performance.pools import Pools
@@ -88,6 +96,7 @@ def question_document(q: Question) -> Document:
         "model": q.model,
         "workload": workload_document(q.workload),
         "slo": slo_document(q.slo),
+        "lora": str(q.lora) if q.lora else None,
         "objective": q.objective,
         "per": q.per,
         "chips": list(q.allowed.chips),
@@ -258,6 +267,8 @@ def launch_of(plan: Plan, workload: Workload) -> LaunchCommand | PoolLaunch:
     )
     node = stack.offer.chips if stack.offer else stack.chip.link.scale_up_domain
     chips = max(1, min(node, 8))
+    if stack.pools and stack.lora:
+        raise UnsupportedError("no launch command for LoRA adapters on prefill and decode pools yet")
     if stack.pools:
         budget = max(scheduler.max_batched_tokens, int(load_constants().value("pool_batched_tokens")))
         return pool_launch(
@@ -270,6 +281,8 @@ def launch_of(plan: Plan, workload: Workload) -> LaunchCommand | PoolLaunch:
             speculation=stack.speculation,
         )
     command = launch_command(stack.engine.id, stack.chip, stack.layout, stack.checkpoint, settings, node_chips=chips)
+    if stack.lora:
+        command = with_adapters(stack.engine.id, command, stack.lora)
     return drafting(stack.engine.id, command, stack.speculation) if stack.speculation else command
 
 

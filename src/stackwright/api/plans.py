@@ -10,7 +10,7 @@ from typing import Any, TypedDict, Unpack
 from stackwright import planner
 from stackwright.api.defaults import DEFAULT_WORKLOAD, with_sector, with_small
 from stackwright.api.own import with_own
-from stackwright.api.questions import loaded, promise, traffic_named
+from stackwright.api.questions import loaded, lora_given, promise, traffic_named
 from stackwright.api.validation import Files
 from stackwright.catalog import Catalog, load_catalog
 from stackwright.economics import parse_clause
@@ -24,7 +24,7 @@ from stackwright.workload import Workload
 
 
 class TrafficOptions(TypedDict, total=False):
-    """The traffic and the promise.
+    """The traffic, the promise, and the LoRA adapters that requests choose from.
 
     Times in seconds, `rate` in requests/s for the whole deployment, `concurrency` in users. With neither `ttft` nor
     `tpot` the default promise applies (p95 TTFT 0.45 s, TPOT 0.04 s).
@@ -36,6 +36,9 @@ class TrafficOptions(TypedDict, total=False):
     ttft: float | None
     tpot: float | None
     percentile: float
+    lora_adapters: int | None
+    lora_rank: int | None
+    lora_targets: str | None
 
 
 class AllowedOptions(TypedDict, total=False):
@@ -107,6 +110,8 @@ def plan(
     """
     facts = catalog or load_catalog()
     question = question_of(model, data_dir, facts, **options)
+    if question.lora is not None and own:
+        raise InputError("--own corrects deployments without adapters: leave it out beside --lora-adapters")
     today = read_stack(Path(compare), facts) if compare else None
     architecture, _ = resolve_model(model, facts)
     record, said = with_own(constants or load_constants(), own, facts, architecture.network or architecture.id)
@@ -124,10 +129,12 @@ def question_of(
     traffic = given.pop("workload", DEFAULT_WORKLOAD)
     load = {k: given.pop(k, None) for k in ("rate", "concurrency")}
     slo = promise(given.pop("ttft", None), given.pop("tpot", None), given.pop("percentile", 95.0))
+    lora = lora_given(*(given.pop(f"lora_{k}", None) for k in ("adapters", "rank", "targets")))
     return Question(
         model=model,
         workload=loaded(traffic_named(traffic, data_dir), **load),
         slo=slo,
+        lora=lora,
         allowed=_taken(Allowed, given),
         market=_market(given),
         limits=_limits(given),

@@ -261,6 +261,13 @@ data_dir_option = click.option(
 )  # fmt: skip
 
 
+LORA_OPTIONS = (
+    click.option("--lora-adapters", type=COUNT, metavar="N", help="LoRA adapters served beside the model, all resident."),
+    click.option("--lora-rank", type=COUNT, help="Their rank."),
+    click.option("--lora-targets", type=click.Choice(["attention", "all"]), help="Projections they adapt (default: attention)."),
+)  # fmt: skip
+
+
 def point_options(command: F) -> F:
     """The options that name one operating point."""
     options = [
@@ -278,9 +285,7 @@ def point_options(command: F) -> F:
         click.option("--draft-tokens", type=COUNT, help="Tokens drafted per step."),
         click.option("--acceptance-length", type=POSITIVE, help="Mean tokens emitted per step, as engines report it (default: a constant)."),
         click.option("--draft-cost", type=click.FloatRange(0, 1e3), help="Time of one draft pass as a share of a plain decode step."),
-        click.option("--lora-adapters", type=COUNT, metavar="N", help="LoRA adapters served beside the model, all resident."),
-        click.option("--lora-rank", type=COUNT, help="Their rank."),
-        click.option("--lora-targets", type=click.Choice(["attention", "all"]), help="Projections they adapt (default: attention)."),
+        *LORA_OPTIONS,
         click.option("--workload", "workload_name", type=Name(known_workloads), help="Profile, workload file or trace."),
         click.option("--isl", type=POSITIVE, help="Input tokens."),
         click.option("--osl", type=POSITIVE, help="Output tokens."),

@@ -12,6 +12,7 @@ from click.core import ParameterSource
 
 from stackwright.cli.options import (
     COUNT,
+    LORA_OPTIONS,
     MONEY,
     POSITIVE,
     SECONDS,
@@ -82,7 +83,7 @@ _ANSWER = (
 
 def question_options(command: F) -> F:
     """The options that ask a question; their names are the keywords of `api.plan`."""
-    for option in reversed((*_TRAFFIC, *_ALLOWED, *_MARKET, *_LIMITS, *_GUARANTEE, *_ANSWER)):
+    for option in reversed((*_TRAFFIC, *LORA_OPTIONS, *_ALLOWED, *_MARKET, *_LIMITS, *_GUARANTEE, *_ANSWER)):
         command = option(command)
     return command
 

@@ -1,5 +1,6 @@
 """What is done with an answer: the launch command of its engine."""
 
+from stackwright.deploy.adapters import with_adapters
 from stackwright.deploy.command import LaunchCommand, ServingSettings
 from stackwright.deploy.flags import flag_problems
 from stackwright.deploy.launch import launch_command
@@ -13,4 +14,5 @@ __all__ = [
     "flag_problems",
     "launch_command",
     "pool_launch",
+    "with_adapters",
 ]

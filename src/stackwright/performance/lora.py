@@ -94,15 +94,25 @@ def distinct(adapters: Array | float, sequences: Array | float) -> Array:
 
 def check_lora(lora: Lora, model: Model, engine: Engine, chip: Chip) -> None:
     """Raise `InputError` naming the first thing about the adapters that cannot be."""
+    check_adapters(lora, model)
+    if problem := lora_problem(engine, chip):
+        known = f" (it does on {', '.join(engine.lora)})" if engine.lora else ""
+        raise InputError(f"{problem}{known}")
+
+
+def lora_problem(engine: Engine, chip: Chip) -> str | None:
+    """Why this engine cannot serve adapters on this chip, or None."""
+    if chip.family in engine.lora:
+        return None
+    return f"{engine.id} is not known to serve several LoRA adapters at once on {chip.family} chips"
+
+
+def check_adapters(lora: Lora, model: Model) -> None:
+    """Raise `InputError` where the adapters are out of range, `UnsupportedError` where the model is not covered."""
     if lora.adapters < 1:
         raise InputError(f"--lora-adapters must be 1 or more, not {lora.adapters}")
     if not 1 <= lora.rank <= LARGEST_RANK:
         raise InputError(f"--lora-rank must be from 1 to {LARGEST_RANK}, not {lora.rank}")
-    if chip.family not in engine.lora:
-        known = f" (it does on {', '.join(engine.lora)})" if engine.lora else ""
-        raise InputError(
-            f"{engine.id} is not known to serve several LoRA adapters at once on {chip.family} chips{known}"
-        )
     strange = sorted({a.kind for a in model.attentions} - _ADAPTED)
     if strange:
         raise UnsupportedError(

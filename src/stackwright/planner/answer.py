@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from stackwright.catalog import Chip, Engine, Grid, Offer, Price, System
 from stackwright.economics.lock_in import LockIn
-from stackwright.performance import Layout, Speculation
+from stackwright.performance import Layout, Lora, Speculation
 from stackwright.performance.pools import Pools
 from stackwright.planner.join import Beside
 from stackwright.planner.market import LeftOut
@@ -31,6 +31,7 @@ class Stack:
     layout: Layout
     system: System | None = None
     speculation: Speculation | None = None
+    lora: Lora | None = None
     pools: Pools | None = None
     offer: Offer | None = None
     price: Price | None = None

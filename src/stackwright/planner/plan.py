@@ -204,6 +204,10 @@ def _unpriced(x: Context, priced: Sequence[Sized]) -> list[Sized]:
 
 def _assumptions(q: Question, constants: Constants) -> tuple[str, ...]:
     found = list(q.assumed)
+    if q.lora is not None:
+        found.append(
+            f"{q.lora}, all resident and chosen alike: counted from bytes and FLOP, no measured row has adapters"
+        )
     if q.workload.rate_per_s is None and q.workload.concurrency is None:
         found.append(
             "no --rate or --concurrency given: each stack at the optimum of one replica, in the smallest whole rental"

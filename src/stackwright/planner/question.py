@@ -10,6 +10,7 @@ from typing import Literal, get_args
 from stackwright.catalog.records import Contract, Precision
 from stackwright.economics import Clause
 from stackwright.errors import InputError, UnknownIdError
+from stackwright.performance import Lora
 from stackwright.workload import SLO, Sector, Workload
 
 Objective = Literal[
@@ -149,6 +150,8 @@ class Guarantee:
 class Question:
     """What to run (`model`: id, alias or path of a config.json), the traffic, the promise, and what may be used.
 
+    `lora`: the adapters served beside the model, by every stack.
+
     `per` says which alternatives to list: the best stack of each offer, chip or vendor, or every stack. `sector` is
     the profile that filled in what the asker left open, and `assumed` says what else was taken for granted.
     """
@@ -156,6 +159,7 @@ class Question:
     model: str
     workload: Workload
     slo: SLO = DEFAULT_SLO
+    lora: Lora | None = None
     allowed: Allowed = field(default_factory=Allowed)
     market: Market = field(default_factory=Market)
     limits: Limits = field(default_factory=Limits)

@@ -10,6 +10,7 @@ from stackwright.catalog import Catalog, Chip, Engine, ModelEntry
 from stackwright.errors import InputError, UnknownIdError
 from stackwright.llm import Model
 from stackwright.performance import Candidate, Layout, layout_problem
+from stackwright.performance.lora import check_adapters, lora_problem
 from stackwright.planner.at_hand import standing
 from stackwright.planner.question import Question
 
@@ -23,6 +24,7 @@ RejectionKind = Literal[
     "no published figures of the chip",
     "used by its maker only",
     "engine lacks the precision on the chip",
+    "engine serves no adapters on the chip",
     "layout does not divide or is not supported",
     "does not fit in memory",
     "over the chip limit",
@@ -51,6 +53,8 @@ class Space:
 
 def space(q: Question, model: Model, entry: ModelEntry | None, catalog: Catalog) -> Space:
     """Candidates for a question. Raises when a named chip, engine or precision is unknown or nothing is left."""
+    if q.lora is not None:
+        check_adapters(q.lora, model)
     found = Space()
     for chip in _chips(q, catalog):
         if chip.unpublished:
@@ -108,6 +112,9 @@ def _add(found: Space, q: Question, model: Model, entry: ModelEntry | None, engi
             )
         )
         return
+    if q.lora is not None and (problem := lora_problem(engine, chip)):
+        found.rejected.append(Rejection("engine serves no adapters on the chip", chip.id, engine.id, "", problem))
+        return
     published = _available(entry, model, engine, chip)
     for precision in sorted(published):
         if q.allowed.precisions and precision not in q.allowed.precisions:
@@ -126,7 +133,7 @@ def _add(found: Space, q: Question, model: Model, entry: ModelEntry | None, engi
                     Rejection("layout does not divide or is not supported", chip.id, engine.id, str(layout), problem)
                 )
             else:
-                found.entries.append(Candidate(engine, chip, layout))
+                found.entries.append(Candidate(engine, chip, layout, lora=q.lora))
 
 
 def _available(entry: ModelEntry | None, model: Model, engine: Engine, chip: Chip) -> set[str]:

@@ -98,6 +98,7 @@ def _stack(x: Context, s: Sized) -> tuple[Stack, str]:
         layout=candidate.layout,
         system=s.site.system,
         speculation=candidate.speculation,
+        lora=candidate.lora,
         pools=s.pools,
         beside=d.beside if d else None,
         offer=d.offer if d else None,
