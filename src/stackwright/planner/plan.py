@@ -85,7 +85,7 @@ def plan(q: Question, catalog: Catalog, constants: Constants, today: Today | Non
         front=tuple(pareto_front(context)),
         rejected=tuple(found.rejected),
         left_out_offers=left_out,
-        assumptions=_assumptions(q, constants),
+        assumptions=_assumptions(q, model, constants),
         comparison=running,
         comparison_changes=changes(running, plans[0]) if running and plans else (),
     )
@@ -202,8 +202,8 @@ def _unpriced(x: Context, priced: Sequence[Sized]) -> list[Sized]:
     return [s for s in found if fits_power(x.question.limits, s)]
 
 
-def _assumptions(q: Question, constants: Constants) -> tuple[str, ...]:
-    found = list(q.assumed)
+def _assumptions(q: Question, model: Model, constants: Constants) -> tuple[str, ...]:
+    found = [*q.assumed, *([model.note] if model.note else [])]
     if q.lora is not None:
         found.append(
             f"{q.lora}, all resident and chosen alike: counted from bytes and FLOP, no measured row has adapters"
