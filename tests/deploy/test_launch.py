@@ -18,10 +18,11 @@ from stackwright.deploy import (
     flag_problems,
     launch_command,
     pool_launch,
+    with_adapters,
 )
 from stackwright.deploy.flags import documented
 from stackwright.errors import InputError, UnsupportedError
-from stackwright.performance import Layout, Pools, Speculation
+from stackwright.performance import Layout, Lora, Pools, Speculation
 
 ENGINES = ("vllm", "sglang", "tensorrt-llm")
 CHECKPOINTS = {
@@ -344,6 +345,7 @@ def test_every_documented_argument_that_is_marked_used_is_used_somewhere(engine)
                     command = drafting(engine, make(engine, layout, hub_id, s), Speculation("mtp", 2))
                     pools = pool_launch(engine, (chip(), chip()), Pools(layout, 1, layout, 1), hub_id, (s, s))
                     written |= {*command.argv, *pools.prefill.argv}
+                    written |= {*with_adapters(engine, command, Lora(2, 16)).argv}
                 except InputError:
                     continue
     arguments = documented()["engines"][engine]["arguments"]

@@ -11,6 +11,7 @@ import numpy as np
 from stackwright.catalog import Catalog
 from stackwright.economics import rent_usd_per_hour
 from stackwright.errors import InputError
+from stackwright.llm import Model
 from stackwright.performance import Candidate, Candidates, Constants, candidates, check_layout, memory_budget
 from stackwright.planner.answer import Answer, Plan
 from stackwright.planner.compare import Today, changes
