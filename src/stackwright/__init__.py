@@ -20,6 +20,7 @@ _LAZY = {
     "explain": "stackwright.api",
     "predict": "stackwright.api",
     "predict_table": "stackwright.api",
+    "refresh": "stackwright.api",
     "validate": "stackwright.api",
     "plan_document": "stackwright.api",
     "predict_document": "stackwright.api",
@@ -49,6 +50,7 @@ if TYPE_CHECKING:
         predict,
         predict_document,
         predict_table,
+        refresh,
         validate,
     )
     from stackwright.catalog import load_catalog
@@ -78,6 +80,7 @@ __all__ = [
     "predict",
     "predict_document",
     "predict_table",
+    "refresh",
     "validate",
 ]
 
