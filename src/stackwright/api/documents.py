@@ -97,6 +97,9 @@ def question_document(q: Question) -> Document:
         "regions": list(q.market.regions),
         "contracts": list(q.market.contracts),
         "precisions": list(q.allowed.precisions),
+        "kv_precision": q.allowed.kv_precision or None,
+        "ways": list(q.allowed.ways),
+        "mixed_pools": q.allowed.mixed_pools,
         "max_usd_per_hour": q.limits.max_usd_per_hour,
         "max_chips": q.limits.max_chips,
         "max_kw": q.limits.max_kw,
@@ -256,8 +259,7 @@ def launch_of(plan: Plan, workload: Workload) -> LaunchCommand | PoolLaunch:
         memory_fraction=scheduler.memory_fraction,
         prefix_caching=workload.prefix_hit_rate > 0.0,
     )
-    node = stack.offer.chips if stack.offer else stack.chip.link.scale_up_domain
-    chips = max(1, min(node, 8))
+    chips = machine_chips(stack)
     if stack.pools:
         budget = max(scheduler.max_batched_tokens, int(load_constants().value("pool_batched_tokens")))
         return pool_launch(
@@ -271,6 +273,17 @@ def launch_of(plan: Plan, workload: Workload) -> LaunchCommand | PoolLaunch:
         )
     command = launch_command(stack.engine.id, stack.chip, stack.layout, stack.checkpoint, settings, node_chips=chips)
     return drafting(stack.engine.id, command, stack.speculation) if stack.speculation else command
+
+
+def machine_chips(stack: Stack) -> int:
+    """Chips of one machine, 8 at most: the unit of an offer, or what one sold by the chip joins; of a rack a tray."""
+    offer, system = stack.offer, stack.system
+    chips = offer.chips if offer else stack.chip.link.scale_up_domain
+    if offer and offer.unit == "chip":
+        chips = offer.scale_up_chips
+    if system and system.hosts and system.hosts > 1:
+        chips = min(chips, system.chips // system.hosts)
+    return max(1, min(chips, 8))
 
 
 def max_model_len(w: Workload) -> int:

@@ -74,13 +74,15 @@ def plan_of(x: Context, s: Sized, rank: int) -> Plan:
 def max_num_seqs(x: Context, s: Sized) -> int:
     """Sequences that a replica (of pools: a decode worker) must admit: the highest load within the promise, with room.
 
-    Three standard deviations of a Poisson number above it, a multiple of 8.
+    Three standard deviations of a Poisson number above it, a multiple of 8; no more than the engine's scheduler takes,
+    which is what the prediction assumed.
     """
     most = max(s.load, float(x.chosen.loads[_chosen_index(x, s), 0]))
     if s.pools:
         most /= s.pools.decode_workers
     wanted = most + 3.0 * math.sqrt(max(most, 1.0))
-    return max(8, 8 * math.ceil(wanted / 8.0))
+    taken = s.candidate.engine.scheduler.max_sequences * s.candidate.layout.attention_dp
+    return min(max(8, 8 * math.ceil(wanted / 8.0)), taken)
 
 
 def _chosen_index(x: Context, s: Sized) -> int:
