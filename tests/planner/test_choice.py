@@ -149,3 +149,13 @@ def test_refusals(models: tuple[str, ...], changes: dict[str, Any], said: str) -
     given = {**SMALL, "quality": SCORES, **changes}
     with pytest.raises(InputError, match=said):
         api.choose(given.pop("models", models), **given)
+
+
+def test_the_same_price_elsewhere_is_as_good() -> None:
+    c = chosen()
+    own = option(c, "Anthropic")
+    price = own.usd_per_mtok_output
+    twin = replace(own, usd_per_mtok_output=price.scaled(1.0 + 1e-15))
+    assert all(o.on_front for o in compared([own, twin], True, c.question))
+    dearer = replace(own, usd_per_mtok_output=price.scaled(1.001))
+    assert [o.on_front for o in compared([own, dearer], True, c.question)] == [True, False]

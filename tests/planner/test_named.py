@@ -46,3 +46,10 @@ def test_over_a_budget_the_nearest_is_one_that_keeps_the_promise() -> None:
         api.plan(MODEL, chips=("h100-sxm", "l40s"), engines=("vllm",), rate=5.0, max_usd_per_hour=1.0)
     sure = int(str(refused.value).split("% sure")[0].rsplit(" ", 1)[-1])
     assert sure >= 90
+
+
+def test_of_the_surest_stacks_of_a_named_chip_the_best_per_chip_is_shown() -> None:
+    question = {"chips": ("tpu-8i",), "rate": 5.0, "engines": ("vllm",), "clouds": ("gcp",)}
+    (shown,) = api.plan("meta-llama/Llama-3.3-70B-Instruct", **question).unpriced  # type: ignore[arg-type]
+    assert shown.p_meets_slo < CONFIDENT
+    assert shown.n_chips < 64  # a few points of probability are not worth a tenfold machine

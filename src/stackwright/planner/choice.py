@@ -217,7 +217,12 @@ def compared(found: Sequence[Option], scored: bool, q: Question) -> list[Option]
 def _place(o: Option) -> tuple[float, str, int, str]:
     """Cost first; of equal prices the maker's own API before others."""
     own = o.api is not None and o.api.seller.kind == "maker"
-    return round(o.usd_per_mtok_output.value, 9), o.model, 0 if own else 1, o.how
+    return _cost(o), o.model, 0 if own else 1, o.how
+
+
+def _cost(o: Option) -> float:
+    """USD per million output tokens to compare by: sums of the same list prices differ in their last bits."""
+    return round(o.usd_per_mtok_output.value, 9)
 
 
 def _dominates(a: Option, b: Option, q: Question) -> bool:
@@ -228,7 +233,7 @@ def _dominates(a: Option, b: Option, q: Question) -> bool:
     """
     if a.keeps is None and b.keeps:
         return False
-    pairs = [(a.usd_per_mtok_output.value, b.usd_per_mtok_output.value)]
+    pairs = [(_cost(a), _cost(b))]
     if a.score is not None and b.score is not None:
         pairs.append((-a.score.score, -b.score.score))
     slower = faster = False

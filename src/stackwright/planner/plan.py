@@ -16,6 +16,7 @@ from stackwright.planner.answer import Answer, Plan
 from stackwright.planner.compare import Today, changes
 from stackwright.planner.evaluate import (
     CONFIDENT,
+    NEAR_BEST,
     Chosen,
     Grid,
     choose,
@@ -199,26 +200,26 @@ def _nothing_to_offer(q: Question, x: Context, left_out: Sequence[LeftOut]) -> s
 def _unpriced(x: Context, priced: Sequence[Sized]) -> list[Sized]:
     """The best stack of every chip that no offer covers, by throughput per chip; without price.
 
-    One that is not sure to keep the promise only of a chip that the question names: the surest one.
+    Of a chip that the question names also one that is not sure to keep the promise: of the surest the best.
     """
-    named = _named(x)
-    covered = {s.candidate.chip.id for s in priced}
-    best: dict[str, int] = {}
+    named, covered = _named(x), {s.candidate.chip.id for s in priced}
+    p_meets = x.chosen.p_meets[:, 0]
     per_chip = x.chosen.spread.value["output_tokens_per_s_per_chip"][:, 0]
-
-    def merit(i: int) -> tuple[float, float]:
-        p = float(x.chosen.p_meets[i, 0])
-        return min(p, CONFIDENT), float(per_chip[i])
-
+    of_chip: dict[str, list[int]] = {}
     for i, row in enumerate(x.chosen.rows):
         chip = x.grid.candidates.entries[int(row)].chip.id
-        sure = x.chosen.p_meets[i, 0] >= CONFIDENT
-        if chip in covered or not (sure or chip in named) or not wanted(x, x.grid.candidates, int(row)):
-            continue
-        if chip not in best or merit(i) > merit(best[chip]):
-            best[chip] = i
-    found = unrented(x, sorted(best.values(), key=merit, reverse=True))
-    return [s for s in found if fits_power(x.question.limits, s)]
+        if chip not in covered and wanted(x, x.grid.candidates, int(row)):
+            of_chip.setdefault(chip, []).append(i)
+    best = []
+    for chip, found in of_chip.items():
+        least = min(CONFIDENT, max(p_meets[i] for i in found) - NEAR_BEST) if chip in named else CONFIDENT
+        able = [i for i in found if p_meets[i] >= max(least, _HOPELESS)]
+        best += [max(able, key=lambda i: per_chip[i])] if able else []
+    surest = sorted(best, key=lambda i: (p_meets[i] < CONFIDENT, -per_chip[i]))
+    return [s for s in unrented(x, surest) if fits_power(x.question.limits, s)]
+
+
+_HOPELESS = 0.01  # a named chip below this probability is not shown: nothing of it comes near the promise
 
 
 def _named(x: Context) -> frozenset[str]:
