@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from stackwright import api
-from stackwright.api.documents import machine_chips, question_document
+from stackwright.api.documents import machine_chips, plan_entry, question_document
 from stackwright.catalog import load_catalog
 from stackwright.planner import Stack
 
@@ -41,8 +41,26 @@ def _stack(chip: str, offer: object) -> Stack:
 
 def test_no_more_sequences_than_the_scheduler_takes() -> None:
     limit = CATALOG.engine("llama.cpp").scheduler.max_sequences
-    answer = api.plan("Qwen/Qwen3-8B", have=("rtx-4090",), clouds=("at-hand",), engines=("llama.cpp",), per="stack")
+    answer = api.plan("Qwen/Qwen3-8B", chips=("h100-sxm",), engines=("llama.cpp",), ttft=10.0, tpot=0.2, per="stack")
     assert max(p.max_num_seqs for p in answer.plans) == limit
+
+
+def test_slots_of_the_longest_request_fit_beside_the_weights() -> None:
+    answer = api.plan("Qwen/Qwen3-8B", have=("rtx-4090",), clouds=("at-hand",), engines=("llama.cpp",))
+    launch = plan_entry(answer.plans[0], answer.question)["launch"]["command"]
+    tokens = int(launch.split("--ctx-size ")[1].split()[0])
+    cache_per_token = 2 * 36 * 8 * 128 * 2  # K and V, layers, heads, head size, bytes
+    assert 4.6e9 < 24e9 - tokens * cache_per_token < 14e9  # room for 8.2e9 weights at 4.5 bits, little left over
+
+
+def test_money_of_one_user_spreads_as_the_speed_does() -> None:
+    answer = api.plan("Qwen/Qwen3-8B", have=("rtx-4090",), chips=("l4",), clouds=("aws",), engines=("llama.cpp",))
+    first = answer.plans[0]
+    cost, rate = first.usd_per_mtok_output, first.metrics["requests_per_s"]
+    assert cost is not None
+    assert first.stack.offer is not None
+    assert cost.high / cost.value >= rate.value / rate.low * 0.999
+    assert cost.low / cost.value <= rate.value / rate.high * 1.001
 
 
 def test_the_question_says_every_restriction_on_stacks() -> None:

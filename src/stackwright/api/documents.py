@@ -26,7 +26,7 @@ from stackwright.planner.join import Beside
 from stackwright.planner.market import LeftOut
 from stackwright.planner.space import Rejection
 from stackwright.serving.prediction import Interval, Prediction
-from stackwright.serving.tokens import longest_request
+from stackwright.serving.tokens import max_model_len
 from stackwright.workload import SLO, Sector, Workload
 
 Document = dict[str, Any]
@@ -284,12 +284,6 @@ def machine_chips(stack: Stack) -> int:
     if system and system.hosts and system.hosts > 1:
         chips = min(chips, system.chips // system.hosts)
     return max(1, min(chips, 8))
-
-
-def max_model_len(w: Workload) -> int:
-    """Context length to configure: the longest request of the workload (99.9 %), rounded up to 1024 tokens."""
-    longest = w.input.quantile(0.999) + w.output.quantile(0.999)
-    return 1024 * math.ceil(max(longest, longest_request(w)) / 1024)
 
 
 def plan_entry(p: Plan, q: Question) -> Document:
