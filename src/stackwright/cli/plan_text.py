@@ -144,8 +144,12 @@ def _penalties(plans: list[dict[str, Any]], q: dict[str, Any]) -> Sheet:
     for p in plans:
         found = p["penalty"]
         made.add_row(_rank(p), number(found["fee_usd_per_month"]), *(f"{t['probability']:.1%}" for t in found["tiers"]),
-                     number(found["expected_usd_per_month"]), number(p["usd_per_hour_with_penalty"]))  # fmt: skip
+                     _cents(found["expected_usd_per_month"]), number(p["usd_per_hour_with_penalty"]))  # fmt: skip
     return made
+
+
+def _cents(usd: float) -> str:
+    return "< 0.01" if 0.0 < usd < 0.01 else number(usd)
 
 
 def _api(rows: list[dict[str, Any]]) -> Sheet:

@@ -21,6 +21,7 @@ from stackwright.web.words.numbers import (
     significant,
     usd,
     usd_per_mtok,
+    usd_sum,
 )
 
 Document = dict[str, Any]
@@ -214,7 +215,7 @@ def _caution(p: Document) -> Html | None:
     penalty = p.get("penalty")
     if penalty:
         words.append(
-            f"the penalty clause is expected to cost {usd(finite(penalty['expected_usd_per_month']))} USD a month"
+            f"the penalty clause is expected to cost {usd_sum(finite(penalty['expected_usd_per_month']))} USD a month"
         )
     if offer.get("contract") == "spot":
         words.append("spot capacity can be taken away at short notice")
@@ -238,4 +239,6 @@ def load(w: Document) -> str:
     rate, users = finite(w.get("requests_per_s")), finite(w.get("concurrency"))
     if rate is not None:
         return f"at {rate:g} {'request' if rate == 1 else 'requests'} per second"
+    if users == 1:
+        return "to one user"
     return f"to {users:g} users at once" if users is not None else ""
