@@ -41,7 +41,12 @@ def test_what_is_given_wins() -> None:
 
 
 def test_a_small_question_is_one_person_with_a_relaxed_promise() -> None:
-    for small in ({"have": ("l40s",)}, {"max_usd_per_hour": 0.5}, {"max_usd_per_hour": "20/day"}):
+    for small in (
+        {"have": ("l40s",)},
+        {"have": ("m4-max",)},
+        {"max_usd_per_hour": 0.5},
+        {"max_usd_per_hour": "20/day"},
+    ):
         q = question(**small)
         assert q.workload.concurrency == 1.0
         assert q.slo == RELAXED_SLO
@@ -73,3 +78,11 @@ def test_budgets_are_per_hour() -> None:
         question(max_usd_per_hour="5/week")
     with pytest.raises(InputError, match="max_kw must be a positive number"):
         question(max_kw=0.0)
+
+
+def test_chips_that_stand_on_desks_only_make_a_small_question() -> None:
+    q = question(chips=("m4-max",))
+    assert (q.workload.concurrency, q.slo) == (1.0, RELAXED_SLO)
+    assert any("--have m4-max" in line for line in q.assumed)
+    for chips in (("rtx-4090",), ("m4-max", "h100-sxm"), ()):  # the first is rented too
+        assert question(chips=chips).slo == DEFAULT_SLO

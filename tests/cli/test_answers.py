@@ -123,6 +123,13 @@ def test_unpriced_chips_are_listed_apart(shell: Shell) -> None:
     assert "Nobody publishes a price" in text
 
 
+def test_many_unpriced_chips_are_cut_short_in_text(shell: Shell) -> None:
+    arguments = ("plan", "Qwen/Qwen3-8B", "--clouds", "hotaisle", "--engines", "vllm", "--no-launch")
+    more = len(shell.document(*arguments)["unpriced"]) - 10
+    assert more > 0
+    assert f"and {more} more chips without a price" in " ".join(shell.answered(*arguments).split())
+
+
 def test_compare_and_report(shell: Shell, tmp_path: Path) -> None:
     today, report = tmp_path / "today.yaml", tmp_path / "plan.html"
     today.write_text("chip: h100-sxm\nengine: vllm\ntp: 2\nusd_per_hour: 9\n")

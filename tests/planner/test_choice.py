@@ -149,3 +149,21 @@ def test_refusals(models: tuple[str, ...], changes: dict[str, Any], said: str) -
     given = {**SMALL, "quality": SCORES, **changes}
     with pytest.raises(InputError, match=said):
         api.choose(given.pop("models", models), **given)
+
+
+def test_the_same_price_elsewhere_is_as_good() -> None:
+    c = chosen()
+    own = option(c, "Anthropic")
+    price = own.usd_per_mtok_output
+    twin = replace(own, usd_per_mtok_output=price.scaled(1.0 + 1e-15))
+    assert all(o.on_front for o in compared([own, twin], True, c.question))
+    dearer = replace(own, usd_per_mtok_output=price.scaled(1.001))
+    assert [o.on_front for o in compared([own, dearer], True, c.question)] == [True, False]
+
+
+def test_apis_keep_to_residency_and_certifications_too() -> None:
+    for constraint in ({"residency": "de"}, {"certified": ("soc2",)}):
+        with pytest.raises(InputError, match=r"gpt-4.1: \d left out: .* is not known"):
+            chosen("gpt-4.1", **constraint)
+    c = chosen("Qwen/Qwen3-8B", "gpt-4.1", clouds=(), residency="eu")
+    assert {o.api.endpoint for o in c.options if o.api} == {"EU data zone"}

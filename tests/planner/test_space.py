@@ -42,7 +42,7 @@ CONFIG = {
         ({"top": 0}, "--top must be at least 1"),
         ({"max_chips": 0}, "max_chips must be a positive number"),
         ({"max_usd_per_hour": float("nan")}, "max_usd_per_hour must be a positive number"),
-        ({"max_usd_per_hour": 0.01}, "nothing within the limits: the nearest deployment takes 1 chips"),
+        ({"max_usd_per_hour": 0.01}, "nothing within the limits: the nearest deployment takes 1 chip at"),
         ({"rate": 1000.0, "max_chips": 2}, "nothing within the limits"),
         ({"rate": 1e12}, "more than 100000 replicas"),
         ({"concurrency": 1e12}, "more than 100000 replicas"),

@@ -232,6 +232,7 @@ def test_constraints_are_said_where_they_are_given() -> None:
               "usd_per_mtok_input": 0.1, "usd_per_mtok_output_list": 0.5, "date": "2026-06-01"}],
     )  # fmt: skip
     d["question"] |= {
+        "ways": ["pipelined"], "kv_precision": "fp8", "mixed_pools": True,
         "residency": "eu", "certified": ["soc2"], "have": ["2 x h100-sxm"], "max_kw": 12.5, "penalty": "10%<99",
         "sector": {"name": "medical", "description": "a clinic", "assumes": [
             {"option": "certified", "value": ["hipaa"], "why": "health data", "source": None}]},
@@ -243,9 +244,11 @@ def test_constraints_are_said_where_they_are_given() -> None:
     }
     found = page(d)
     for words in (
+        "ways of serving pipelined", "KV cache fp8", "pools on different chips",
         "data stay in eu", "certified for soc2", "at hand 2 x h100-sxm", "at most 12.5 kW", "penalty clause 10%<99",
         "sector medical assumes a value for certified", "no region in eu", "Expected penalty", "123",
         "health data", "1.25", "31 %", "7 offers are left out",
     ):  # fmt: skip
         assert words in found.text
+    assert found.text.count("certified for soc2") == 1
     assert {"outside", "by-api", "sector", "penalty"} <= set(found.sections)

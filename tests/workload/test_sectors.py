@@ -40,3 +40,10 @@ def test_what_is_given_is_not_assumed() -> None:
     assert not {"ttft", "certified"} & set(found.options)
     assert found.options["residency"] == "eu"
     assert len({a.option for a in found.in_force}) == len(found.in_force) == len(found.options)
+
+
+def test_citations_from_memory_say_so() -> None:
+    looked_up = ("MLPerf loadgen", "SGB V § 393", "HIPAA, 45 CFR")
+    for name in sector_names():
+        for a in sector(name).assumptions:
+            assert not a.source or a.source.startswith(looked_up) != a.source.endswith("(recalled, not looked up)")

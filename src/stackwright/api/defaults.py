@@ -7,7 +7,7 @@ from typing import Any
 
 from stackwright.catalog import Catalog, countries_in
 from stackwright.planner import RELAXED_SLO, AtHand
-from stackwright.planner.at_hand import at_a_desk
+from stackwright.planner.at_hand import at_a_desk, nobody_rents
 from stackwright.units import parse_usd_per_hour
 from stackwright.workload import Sector, sector
 
@@ -38,7 +38,7 @@ def _names(residency: str, catalog: Catalog) -> frozenset[str]:
 
 
 def with_small(given: Options, catalog: Catalog) -> tuple[Options, tuple[str, ...]]:
-    """Options of a small question: desk machines at hand, or a budget below 1 USD/hour.
+    """Options of a small question: desk machines at hand, chips of such only, or a budget below 1 USD/hour.
 
     Without traffic it is one person; without a promise the relaxed one. Returns the options and the lines that say so.
     """
@@ -54,6 +54,9 @@ def with_small(given: Options, catalog: Catalog) -> tuple[Options, tuple[str, ..
             "a small question without a promise: 10 s to the first token, how long attention keeps (Nielsen, Usability "
             "Engineering, 1993), and 200 ms a token, reading speed (MLPerf llama2-70b server); give --ttft, --tpot"
         )
+    chips = given.get("chips") or ()
+    if nobody_rents(chips, catalog) and not given.get("have"):
+        lines.append(f"nobody rents these chips: for those you own give --have {','.join(chips)} (electricity only)")
     return found, tuple(lines)
 
 
@@ -61,4 +64,6 @@ def _is_small(given: Mapping[str, Any], catalog: Catalog) -> bool:
     most = given.get("max_usd_per_hour")
     usd = parse_usd_per_hour(most) if isinstance(most, str) else most
     have = [AtHand.parse(text) for text in given.get("have") or ()]
-    return (usd is not None and usd < SMALL_USD_PER_HOUR) or at_a_desk(have, catalog)
+    if (usd is not None and usd < SMALL_USD_PER_HOUR) or at_a_desk(have, catalog):
+        return True
+    return nobody_rents(given.get("chips") or (), catalog)

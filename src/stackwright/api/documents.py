@@ -34,7 +34,7 @@ from stackwright.planner.join import Beside
 from stackwright.planner.market import LeftOut
 from stackwright.planner.space import Rejection
 from stackwright.serving.prediction import Interval, Prediction
-from stackwright.serving.tokens import longest_request
+from stackwright.serving.tokens import max_model_len
 from stackwright.workload import SLO, Sector, Workload
 
 Document = dict[str, Any]
@@ -106,6 +106,9 @@ def question_document(q: Question) -> Document:
         "regions": list(q.market.regions),
         "contracts": list(q.market.contracts),
         "precisions": list(q.allowed.precisions),
+        "kv_precision": q.allowed.kv_precision or None,
+        "ways": list(q.allowed.ways),
+        "mixed_pools": q.allowed.mixed_pools,
         "max_usd_per_hour": q.limits.max_usd_per_hour,
         "max_chips": q.limits.max_chips,
         "max_kw": q.limits.max_kw,
@@ -265,8 +268,7 @@ def launch_of(plan: Plan, workload: Workload) -> LaunchCommand | PoolLaunch:
         memory_fraction=scheduler.memory_fraction,
         prefix_caching=workload.prefix_hit_rate > 0.0,
     )
-    node = stack.offer.chips if stack.offer else stack.chip.link.scale_up_domain
-    chips = max(1, min(node, 8))
+    chips = machine_chips(stack)
     if stack.pools and stack.lora:
         raise UnsupportedError("no launch command for LoRA adapters on prefill and decode pools yet")
     if stack.pools:
@@ -286,10 +288,15 @@ def launch_of(plan: Plan, workload: Workload) -> LaunchCommand | PoolLaunch:
     return drafting(stack.engine.id, command, stack.speculation) if stack.speculation else command
 
 
-def max_model_len(w: Workload) -> int:
-    """Context length to configure: the longest request of the workload (99.9 %), rounded up to 1024 tokens."""
-    longest = w.input.quantile(0.999) + w.output.quantile(0.999)
-    return 1024 * math.ceil(max(longest, longest_request(w)) / 1024)
+def machine_chips(stack: Stack) -> int:
+    """Chips of one machine, 8 at most: the unit of an offer, or what one sold by the chip joins; of a rack a tray."""
+    offer, system = stack.offer, stack.system
+    chips = offer.chips if offer else stack.chip.link.scale_up_domain
+    if offer and offer.unit == "chip":
+        chips = offer.scale_up_chips
+    if system and system.hosts and system.hosts > 1:
+        chips = min(chips, system.chips // system.hosts)
+    return max(1, min(chips, 8))
 
 
 def plan_entry(p: Plan, q: Question) -> Document:

@@ -10,6 +10,7 @@ from rich.console import Console
 from stackwright.cli.output import Sheet, console, interval, lead, number, remark, table, value
 
 _WIDE = 150
+_MOST_UNPRICED = 10  # rows of stacks that nobody sells, below those that can be had
 _RANKED = {
     "usd_per_mtok_output": "USD per million output tokens",
     "usd_per_mtok_total": "USD per million input and output tokens",
@@ -34,7 +35,11 @@ def render(document: dict[str, Any], show_launch: bool, report: Path | None) -> 
     if document["unpriced"]:
         out.print()
         title = "Nobody publishes a price for these under the given filters: one replica at its best load"
-        out.print(_plans(out, document["unpriced"], q, title))
+        out.print(_plans(out, document["unpriced"][:_MOST_UNPRICED], q, title))
+        if len(document["unpriced"]) > _MOST_UNPRICED:
+            out.print(
+                f"  and {len(document['unpriced']) - _MOST_UNPRICED} more chips without a price: --json, --report"
+            )
     if document.get("compare"):
         out.print()
         out.print(_plans(out, [document["compare"]["today"]], q, "What you run today, under the same traffic"))
@@ -139,8 +144,12 @@ def _penalties(plans: list[dict[str, Any]], q: dict[str, Any]) -> Sheet:
     for p in plans:
         found = p["penalty"]
         made.add_row(_rank(p), number(found["fee_usd_per_month"]), *(f"{t['probability']:.1%}" for t in found["tiers"]),
-                     number(found["expected_usd_per_month"]), number(p["usd_per_hour_with_penalty"]))  # fmt: skip
+                     _cents(found["expected_usd_per_month"]), number(p["usd_per_hour_with_penalty"]))  # fmt: skip
     return made
+
+
+def _cents(usd: float) -> str:
+    return "< 0.01" if 0.0 < usd < 0.01 else number(usd)
 
 
 def _api(rows: list[dict[str, Any]]) -> Sheet:
@@ -165,7 +174,7 @@ def _list_read(row: dict[str, Any]) -> str:
 def _remarks(out: Console, document: dict[str, Any], show_launch: bool) -> None:
     plans, q = document["plans"] or document["unpriced"], document["question"]
     if plans:
-        _first(out, plans, show_launch)
+        _first(out, plans, [*document["plans"], *document["unpriced"]], show_launch)
     if q["sector"]:
         remark(out, f"sector {q['sector']['name']} assumes what is not given (no legal advice):")
         for a in q["sector"]["assumes"]:
@@ -201,7 +210,7 @@ def _offers(n: int) -> str:
     return "1 offer" if n == 1 else f"{n} offers"
 
 
-def _first(out: Console, plans: list[dict[str, Any]], show_launch: bool) -> None:
+def _first(out: Console, plans: list[dict[str, Any]], shown: list[dict[str, Any]], show_launch: bool) -> None:
     first = plans[0]
     out.print()
     lead(out, "Why #1:", f" {first['why']}")
@@ -212,7 +221,7 @@ def _first(out: Console, plans: list[dict[str, Any]], show_launch: bool) -> None
         out.print(f"  the same offer under other contracts: {others}")
     if any(p["tied_with_first"] and p["rank"] > 1 for p in plans):
         out.print("  ~ overlaps with the interval of #1: a tie until measured")
-    if any(not p["meets_slo"] for p in plans):
+    if any(not p["meets_slo"] for p in shown):
         out.print("  ! keeps the promise with less than 90 % probability")
     if show_launch:
         launch = first["launch"]

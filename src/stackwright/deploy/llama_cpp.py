@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from stackwright.deploy.command import LaunchCommand
 from stackwright.deploy.request import LOOPBACK, LaunchRequest, basename
 from stackwright.errors import UnsupportedError
@@ -36,9 +38,8 @@ def command(r: LaunchRequest) -> LaunchCommand:
         argv += ["--n-gpu-layers", "all", "--split-mode", "layer" if at.pp > 1 else "none"]
     argv += ["--host", LOOPBACK, "--port", str(s.port)]
     what = f"llama.cpp {r.version}: one replica on {at.n_chips} x {r.chip.id} ({at})"
-    made = (
-        f"make the file first: download {r.hub_id}, convert_hf_to_gguf.py --outtype bf16, then llama-quantize to {form}"
-    )
-    if at.weight_precision == "bf16":
-        made = f"make the file first: download {r.hub_id}, convert_hf_to_gguf.py --outtype bf16"
+    on_disk = Path(r.hub_id).is_dir()
+    of = f"convert_hf_to_gguf.py {r.hub_id}" if on_disk else f"download {r.hub_id}, convert_hf_to_gguf.py"
+    quantised = "" if at.weight_precision == "bf16" else f", then llama-quantize to {form}"
+    made = f"make the file first: {of} --outtype bf16{quantised}"
     return LaunchCommand(tuple(argv), env=dict(r.environment), note=f"{what}\n{made}", engine_version=r.version)

@@ -16,7 +16,10 @@ from stackwright.llm.quantised import native_formats
 
 
 def read_config(path: Path, name: str = "") -> Model:
-    """The model of a config.json on disk (or of the directory that holds it), called by its folder or by `name`."""
+    """The model of a config.json on disk (or of the directory that holds it), called by its folder or by `name`.
+
+    A file of another name gives the model its own.
+    """
     file = path / "config.json" if path.is_dir() else path
     try:
         config = json.loads(file.read_text())
@@ -26,9 +29,8 @@ def read_config(path: Path, name: str = "") -> Model:
         raise InputError(f"{file}: not valid JSON ({error})") from None
     if not isinstance(config, dict):
         raise InputError(f"{file}: expected a JSON object as in a Hugging Face config.json")
-    return parse_config(
-        with_quantisation(config, file.with_name(QUANTISATION)), name=name or file.parent.name or str(file)
-    )
+    own = file.parent.name if file.name == "config.json" else file.stem
+    return parse_config(with_quantisation(config, file.with_name(QUANTISATION)), name=name or own or str(file))
 
 
 QUANTISATION = "hf_quant_config.json"

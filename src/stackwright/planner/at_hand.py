@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
 from stackwright.catalog import Catalog, Offer, Price, System
 from stackwright.economics import OWNED, electricity_usd_per_hour
 from stackwright.economics.own import SITES
-from stackwright.errors import UnknownIdError
+from stackwright.errors import InputError, UnknownIdError
 from stackwright.planner.question import AT_HAND, AtHand, Market
 
 
@@ -39,6 +40,15 @@ def at_a_desk(have: Iterable[AtHand], catalog: Catalog) -> bool:
     return bool(systems) and all(s is not None and SITES[s.form] == SITES["desk"] for s in systems)
 
 
+def nobody_rents(chips: Iterable[str], catalog: Catalog) -> bool:
+    """True where chips are named and all are of desk machines and laptops that no provider rents."""
+    ids = {catalog.chip(name).id for name in chips}
+    if not ids or any(o.chip in ids for o in catalog.offers.values() if o.provider != OWNED):
+        return False
+    forms = {id: [s.form for s in catalog.systems.values() if s.chip == id] for id in ids}
+    return all(found and all(SITES[f] == SITES["desk"] for f in found) for found in forms.values())
+
+
 def _resolved(given: AtHand, catalog: Catalog) -> tuple[str, int, System | None]:
     """Chip id, number of chips and the system named, if a system was named."""
     try:
@@ -47,6 +57,10 @@ def _resolved(given: AtHand, catalog: Catalog) -> tuple[str, int, System | None]
         try:
             system = catalog.system(given.id)
         except UnknownIdError:
+            if swapped := re.fullmatch(r"(\d+)\s*x\s*(.+)", given.id):
+                raise InputError(
+                    f"--have {given.id!r}: the number comes last, as in {swapped[2]}x{swapped[1]}"
+                ) from None
             raise unknown from None
         return system.chip, system.chips * given.count, system
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from stackwright.catalog import Catalog, ModelEntry
+from stackwright.catalog import Catalog, ModelEntry, countries_in
 from stackwright.catalog.api_offers import ApiOffer, api_offers_of, model_listed, unknown_model
 from stackwright.catalog.quality import Quality, Score
 from stackwright.economics.api_cost import ApiCost, api_cost
@@ -162,13 +162,14 @@ def choose_model(
         if c.providers == (NONE,):
             offers = []
         sellers = _names([*usual, *offers])
+        listed, offers = offers, _allowed(s, offers, q, catalog, refused)
         rows = _by_api(s, score, offers, sellers, q, refused)
         if s.open_weights and c.rent:
             answer = _rented(s, q, catalog, constants, refused)
             if answer is not None:
                 evaluated, assumptions = evaluated + answer.evaluated, answer.assumptions
                 rows += _self_hosted(s, score, answer, catalog, tuple(sellers), refused)
-        elif not offers:
+        elif not listed:
             refused.append(Refusal(s.id, "API", _nobody(c)))
         found += rows
     if not found:
@@ -217,7 +218,12 @@ def compared(found: Sequence[Option], scored: bool, q: Question) -> list[Option]
 def _place(o: Option) -> tuple[float, str, int, str]:
     """Cost first; of equal prices the maker's own API before others."""
     own = o.api is not None and o.api.seller.kind == "maker"
-    return round(o.usd_per_mtok_output.value, 9), o.model, 0 if own else 1, o.how
+    return _cost(o), o.model, 0 if own else 1, o.how
+
+
+def _cost(o: Option) -> float:
+    """USD per million output tokens to compare by: sums of the same list prices differ in their last bits."""
+    return round(o.usd_per_mtok_output.value, 9)
 
 
 def _dominates(a: Option, b: Option, q: Question) -> bool:
@@ -228,7 +234,7 @@ def _dominates(a: Option, b: Option, q: Question) -> bool:
     """
     if a.keeps is None and b.keeps:
         return False
-    pairs = [(a.usd_per_mtok_output.value, b.usd_per_mtok_output.value)]
+    pairs = [(_cost(a), _cost(b))]
     if a.score is not None and b.score is not None:
         pairs.append((-a.score.score, -b.score.score))
     slower = faster = False
@@ -299,6 +305,28 @@ def _self_hosted(
             lock_in=stack_lock_in(first.stack, catalog, sellers),
         )
     ]
+
+
+_ZONES = {"EU data zone": "eu", "US data zone": "us"}  # endpoints whose name says where requests are processed
+
+
+def _allowed(
+    s: Subject, offers: Sequence[ApiOffer], q: Question, catalog: Catalog, refused: list[Refusal]
+) -> list[ApiOffer]:
+    """The API offers known to satisfy residency and certifications; the unknown is left out, as of rented chips."""
+    place = q.market.residency
+    inside = countries_in(catalog, place) if place else frozenset()
+    kept = []
+    for offer in offers:
+        zone = _ZONES.get(offer.endpoint)
+        if not q.market.certified and (not place or (zone and countries_in(catalog, zone) <= inside)):
+            kept.append(offer)
+    if out := len(offers) - len(kept):
+        unknown = [f"that data stay in {place}"] if place else []
+        unknown += [f"{', '.join(q.market.certified)} of the service"] if q.market.certified else []
+        price_lists = f"{out} left out: {' and '.join(unknown)} is not known"
+        refused.append(Refusal(s.id, "API", price_lists))
+    return kept
 
 
 def _by_api(

@@ -20,7 +20,7 @@ CONFIDENT = 0.9
 _LOADS_PER_DOUBLING = 3
 _LARGEST_LOAD = 4096
 _REFINEMENTS = 8
-_NEAR_BEST = 0.1  # a stack that cannot be confident runs at the highest load this near to its best probability
+NEAR_BEST = 0.1  # a stack that cannot be confident runs at the highest load this near to its best probability
 
 
 @dataclass(frozen=True)
@@ -129,7 +129,7 @@ def _best_of(grid: Grid, slo: SLO) -> Chosen:
     p = p_meets[:, 0]
     highest = np.zeros(len(worst))
     np.maximum.at(highest, rows, p)
-    near = p >= np.minimum(CONFIDENT, highest[rows] - _NEAR_BEST)
+    near = p >= np.minimum(CONFIDENT, highest[rows] - NEAR_BEST)
     score = np.where(near, 1.0 + rate / (1.0 + rate.max()), 0.0) + (p >= CONFIDENT)
     best = _first_of_each(rows, np.lexsort((-score, rows)))
     return Chosen(rows[best], loads[best], spread.take(best), p_meets[best])

@@ -5,22 +5,27 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from stackwright.errors import InputError
+from stackwright.planner.evaluate import CONFIDENT
 from stackwright.planner.question import CONTRACTS, Limits, Question
 from stackwright.planner.size import Sized
 from stackwright.units import KILO
 
 
 def within(q: Question, priced: Sequence[Sized]) -> list[Sized]:
-    """Those within every limit; raises `InputError` with the nearest where all are over one."""
+    """Those within every limit; raises `InputError` with the nearest where all are over one.
+
+    The nearest is one that keeps the promise where there is such, and the surer of two that take as much.
+    """
     limits = q.limits
     kept = [s for s in priced if _excess(limits, s) <= 1.0]
     if kept or not priced:
         return kept
-    nearest = min(priced, key=lambda s: _excess(limits, s))
+    nearest = min(priced, key=lambda s: (s.p_meets < CONFIDENT, round(_excess(limits, s), 9), -s.p_meets))
     offer = nearest.deployment.offer.id if nearest.deployment else ""
+    chips = "chip" if nearest.n_chips == 1 else "chips"
     wider = "" if set(CONTRACTS) <= set(q.market.contracts) else ", allow more (--contracts all)"
     raise InputError(
-        f"nothing within the limits: the nearest deployment takes {nearest.n_chips} chips at "
+        f"nothing within the limits: the nearest deployment takes {nearest.n_chips} {chips} at "
         f"{nearest.usd_per_hour:.2f} USD/hour and {_kw(nearest):.2f} kW ({offer}, "
         f"{nearest.p_meets:.0%} sure of the promise); raise the limit{wider} or lower the load"
     )

@@ -17,6 +17,7 @@ from stackwright.planner.answer import Answer, Plan
 from stackwright.planner.compare import Today, changes
 from stackwright.planner.evaluate import (
     CONFIDENT,
+    NEAR_BEST,
     Chosen,
     Grid,
     choose,
@@ -86,7 +87,7 @@ def plan(q: Question, catalog: Catalog, constants: Constants, today: Today | Non
         front=tuple(pareto_front(context)),
         rejected=tuple(found.rejected),
         left_out_offers=left_out,
-        assumptions=_assumptions(q, model, constants),
+        assumptions=(*_unlisted(context, found.rejected), *_assumptions(q, model, constants)),
         comparison=running,
         comparison_changes=changes(running, plans[0]) if running and plans else (),
     )
@@ -180,27 +181,62 @@ def _nothing_to_offer(q: Question, x: Context, left_out: Sequence[LeftOut]) -> s
             f"no plan: what could do it is left out ({len(left_out)} by constraint); nearest: {first.offer} "
             f"({'; '.join(first.reasons)}); relax --residency or --certified, name a region, or lower the load"
         )
-    chips = ", ".join(dict.fromkeys(e.chip.id for e in x.grid.candidates.entries))
+    entries = x.grid.candidates.entries
+    if not q.market.rents:
+        least = min(entries, key=lambda e: e.layout.n_chips)
+        return (
+            f"no plan on what stands there ({', '.join(map(str, q.market.have))}): the smallest stack that fits takes "
+            f"{least.layout.n_chips} x {least.chip.id} ({least.engine.id} {_layout_text(least)}), and the traffic may "
+            "take more; lower the load, choose a smaller model or allow other clouds"
+        )
+    chips = ", ".join(dict.fromkeys(e.chip.id for e in entries))
     best = float(x.chosen.p_meets.max())
+    unsure = f", and none keeps {q.slo.describe()} with {CONFIDENT:.0%} probability (best {best:.0%})"
     return (
-        f"no plan: nobody rents {chips} under these clouds, contracts and regions in the form that a stack needs, and "
-        f"none of them keeps {q.slo.describe()} with 90 % probability (best {best:.0%}); remove a filter or relax it"
+        f"no plan: nobody rents {chips} under these clouds, contracts and regions in the form that a stack needs"
+        f"{unsure if best < CONFIDENT else ''}; remove a filter or relax it"
     )
 
 
 def _unpriced(x: Context, priced: Sequence[Sized]) -> list[Sized]:
-    """The best stack of every chip that no offer covers, by throughput per chip; without price."""
-    covered = {s.candidate.chip.id for s in priced}
-    best: dict[str, int] = {}
+    """The best stack of every chip that no offer covers, by throughput per chip; without price.
+
+    Of a chip that the question names also one that is not sure to keep the promise: of the surest the best.
+    """
+    named, covered = _named(x), {s.candidate.chip.id for s in priced}
+    p_meets = x.chosen.p_meets[:, 0]
     per_chip = x.chosen.spread.value["output_tokens_per_s_per_chip"][:, 0]
+    of_chip: dict[str, list[int]] = {}
     for i, row in enumerate(x.chosen.rows):
         chip = x.grid.candidates.entries[int(row)].chip.id
-        if chip in covered or x.chosen.p_meets[i, 0] < CONFIDENT or not wanted(x, x.grid.candidates, int(row)):
-            continue
-        if chip not in best or per_chip[i] > per_chip[best[chip]]:
-            best[chip] = i
-    found = unrented(x, sorted(best.values(), key=lambda i: -per_chip[i]))
-    return [s for s in found if fits_power(x.question.limits, s)]
+        if chip not in covered and wanted(x, x.grid.candidates, int(row)):
+            of_chip.setdefault(chip, []).append(i)
+    best = []
+    for chip, found in of_chip.items():
+        least = min(CONFIDENT, max(p_meets[i] for i in found) - NEAR_BEST) if chip in named else CONFIDENT
+        able = [i for i in found if p_meets[i] >= max(least, _HOPELESS)]
+        best += [max(able, key=lambda i: per_chip[i])] if able else []
+    surest = sorted(best, key=lambda i: (p_meets[i] < CONFIDENT, -per_chip[i]))
+    return [s for s in unrented(x, surest) if fits_power(x.question.limits, s)]
+
+
+_HOPELESS = 0.01  # a named chip below this probability is not shown: nothing of it comes near the promise
+
+
+def _named(x: Context) -> frozenset[str]:
+    """Ids of the chips that the question names."""
+    return frozenset(x.catalog.chip(name).id for name in x.question.allowed.chips)
+
+
+def _unlisted(x: Context, rejected: Sequence[Rejection]) -> list[str]:
+    """Why chips that the question names run the model in no way."""
+    able = {e.chip.id for e in x.grid.candidates.entries}
+    found = []
+    for chip in sorted(_named(x) - able):
+        reasons = [r for r in rejected if r.chip == chip]
+        near = [r for r in reasons if r.kind != "engine does not run on the chip"] or reasons
+        found += [f"{chip} is not listed: {near[-1].reason}"] if near else []
+    return found
 
 
 def _assumptions(q: Question, model: Model, constants: Constants) -> tuple[str, ...]:

@@ -9,7 +9,9 @@ import numpy as np
 
 from stackwright.catalog import availability_of
 from stackwright.economics import OWNED, Packing, TokenCost, token_cost, usd_per_mtok
+from stackwright.performance import memory_budget
 from stackwright.performance.chip_ranges import range_words
+from stackwright.performance.memory import kv_capacity_sequences
 from stackwright.performance.pools import Pooled
 from stackwright.planner.answer import Plan, Stack
 from stackwright.planner.elsewhere import stack_lock_in
@@ -19,6 +21,7 @@ from stackwright.planner.models import checkpoint_of
 from stackwright.planner.size import Context, Sized
 from stackwright.serving.intervals import Z
 from stackwright.serving.prediction import Interval, serve
+from stackwright.serving.tokens import max_model_len
 
 
 def plan_of(x: Context, s: Sized, rank: int) -> Plan:
@@ -74,13 +77,20 @@ def plan_of(x: Context, s: Sized, rank: int) -> Plan:
 def max_num_seqs(x: Context, s: Sized) -> int:
     """Sequences that a replica (of pools: a decode worker) must admit: the highest load within the promise, with room.
 
-    Three standard deviations of a Poisson number above it, a multiple of 8.
+    Three standard deviations of a Poisson number above it, a multiple of 8; no more than the engine's scheduler takes,
+    which is what the prediction assumed, nor than slots of the longest request where the cache has no blocks.
     """
     most = max(s.load, float(x.chosen.loads[_chosen_index(x, s), 0]))
     if s.pools:
         most /= s.pools.decode_workers
     wanted = most + 3.0 * math.sqrt(max(most, 1.0))
-    return max(8, 8 * math.ceil(wanted / 8.0))
+    scheduler = s.candidate.engine.scheduler
+    taken = scheduler.max_sequences * s.candidate.layout.attention_dp
+    if scheduler.kv_block_tokens == 1 and not isinstance(s.candidates, Pooled):  # a slot holds the longest request
+        c = s.candidates.take(np.array([s.index]))
+        slots = kv_capacity_sequences(c, memory_budget(c), float(max_model_len(x.question.workload)))
+        taken = min(taken, max(1, int(slots[0, 0])))
+    return min(max(8, 8 * math.ceil(wanted / 8.0)), taken)
 
 
 def _chosen_index(x: Context, s: Sized) -> int:
@@ -134,8 +144,9 @@ def _cost(x: Context, s: Sized) -> TokenCost | None:
 def _money(x: Context, value: float | None, s: Sized) -> Interval | None:
     """Interval of a cost: what one replica can carry within the promise, and the price where its range is known.
 
-    For a given load, the whole units that would be rented if a replica carried more or less than predicted; where each
-    stack runs at its own optimum, ln(cost) spreads as ln(capacity) does.
+    For a given load, the whole units that would be rented if a replica carried more or less than predicted; what so
+    many users of a closed loop write in an hour then spreads as the rate of a replica does. Where each stack runs at
+    its own optimum, ln(cost) spreads as ln(capacity) does.
     """
     d = s.deployment
     if value is None or d is None:
@@ -149,6 +160,10 @@ def _money(x: Context, value: float | None, s: Sized) -> Interval | None:
         capacity = float(x.chosen.spread.value["requests_per_s"][i, 0])
         units = units_range(x.question, packing, capacity, float(x.chosen.loads[i, 0]), factor)
         fewer, more = min(units[0] / d.units, 1.0), max(units[1] / d.units, 1.0)
+        if w.concurrency is not None:
+            slowest, fastest = (float(end[s.index, 0]) for end in s.spread.interval("requests_per_s"))
+            rate = s.metric("requests_per_s")
+            fewer, more = fewer * rate / fastest, more * rate / slowest
     low, high = (getattr(d.price, end).get("usd_per_hour", d.price.usd_per_hour) for end in ("low", "high"))
     low, high = (value * share * usd / d.price.usd_per_hour for share, usd in ((fewer, low), (more, high)))
     return Interval(value, min(low, value), max(high, value))
@@ -200,9 +215,11 @@ def _why(x: Context, s: Sized, stack: Stack) -> str:
     if not np.any(largest.n_bytes):
         bound = "fixed overhead or links"
     limit_text = f"{max(shares)[1]} is the tighter promise at {max(shares)[0]:.0%} of its limit; " if shares else ""
+    running, fitting = (f"{float(n.flat[0]):.0f}" for n in (service.phases.running, service.phases.fitting))
+    run = "sequence runs" if running == "1" else "sequences run"
     return (
         f"{limit_text}decode spends {share:.0%} in {largest.name} ({bound}); per attention rank "
-        f"{service.phases.running.flat[0]:.0f} sequences run of {service.phases.fitting.flat[0]:.0f} that fit"
+        f"{running} {run} of {fitting} that fit"
     )
 
 

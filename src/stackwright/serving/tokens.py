@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 from stackwright.workload import Workload
 
 
@@ -30,3 +32,9 @@ def decode_context(w: Workload) -> float:
 def longest_request(w: Workload) -> float:
     """Tokens of a long request: 99th percentile of input plus 99th percentile of output."""
     return w.input.quantile(0.99) + w.output.quantile(0.99)
+
+
+def max_model_len(w: Workload) -> int:
+    """Context length to configure: the longest request of the workload (99.9 %), rounded up to 1024 tokens."""
+    longest = w.input.quantile(0.999) + w.output.quantile(0.999)
+    return 1024 * math.ceil(max(longest, longest_request(w)) / 1024)

@@ -21,6 +21,7 @@ from stackwright.web.words.numbers import (
     significant,
     usd,
     usd_per_mtok,
+    usd_sum,
 )
 
 Document = dict[str, Any]
@@ -91,7 +92,7 @@ def _rest(plans: Sequence[Document]) -> list[tuple[object, ...]]:
     ]
     expected = [finite((p.get("penalty") or {}).get("expected_usd_per_month")) for p in plans]
     if any(x is not None for x in expected):
-        rows.append(("Expected penalty, USD per month", *(usd(x) for x in expected)))
+        rows.append(("Expected penalty, USD per month", *(usd_sum(x) for x in expected)))
     return rows
 
 

@@ -17,6 +17,7 @@ from stackwright.web.words.numbers import (
     significant,
     usd,
     usd_per_mtok,
+    usd_sum,
 )
 
 Document = dict[str, Any]
@@ -64,7 +65,7 @@ def penalty(plans: Sequence[Document]) -> Html:
                 place(p),
                 usd(finite(p["penalty"]["fee_usd_per_month"])),
                 *(probability(finite(t["probability"])) for t in p["penalty"]["tiers"]),
-                usd(finite(p["penalty"]["expected_usd_per_month"])),
+                usd_sum(finite(p["penalty"]["expected_usd_per_month"])),
                 usd(finite(p.get("usd_per_hour_with_penalty"))),
             )
         )

@@ -69,6 +69,15 @@ def usd(x: float | None) -> str:
     return f"{x:,.0f}" if abs(x) >= 1000.0 else f"{x:,.2f}"
 
 
+def usd_sum(x: float | None) -> str:
+    """Dollars of a sum: what is less than a cent is said to be.
+
+    >>> usd_sum(0.0000025), usd_sum(127.1)
+    ('< 0.01', '127.10')
+    """
+    return "< 0.01" if x is not None and 0.0 < x < 0.01 else usd(x)
+
+
 def usd_per_mtok(x: float | None) -> str:
     """Dollars per million tokens: two decimals up to ten, then three digits.
 

@@ -21,6 +21,7 @@ from stackwright.web.words.numbers import (
     significant,
     usd,
     usd_per_mtok,
+    usd_sum,
 )
 
 Document = dict[str, Any]
@@ -41,8 +42,10 @@ _LIMITS = {
     "engines": "engines",
     "regions": "regions",
     "precisions": "precisions",
-    "certified": "providers certified for",
-    "have": "at hand already",
+    "kv_precision": "KV cache",
+    "ways": "ways of serving",
+    "certified": "certified for",
+    "have": "at hand",
 }
 
 
@@ -77,14 +80,13 @@ def traffic(document: Document) -> Html:
     hits = finite(w.get("prefix_hit_rate"))
     if hits:
         lengths += f", {percent(hits)} of the prompt found in the cache"
-    limits = [f"{words} {', '.join(map(str, q[k]))}" for k, words in _LIMITS.items() if q.get(k)]
-    have = q.get("have")
+    if q.get("name"):  # of a question file: its title says neither load nor promise
+        lengths += "".join(f", {words}" for words in (load(w), promise(document)) if words)
+    limits = [f"{words} {_listed(q[k])}" for k, words in _LIMITS.items() if q.get(k)]
+    if q.get("mixed_pools"):
+        limits.append("pools on different chips")
     if q.get("residency"):
         limits.append(f"data stay in {q['residency']}")
-    if q.get("certified"):
-        limits.append(f"certified for {', '.join(map(str, q['certified']))}")
-    if have:
-        limits.append(f"at hand {', '.join(map(str, have))}")
     if q.get("contracts"):
         limits.append("contracts " + ", ".join(names.contract_name(str(c)) for c in q["contracts"]))
     if finite(q.get("max_usd_per_hour")) is not None:
@@ -99,6 +101,10 @@ def traffic(document: Document) -> Html:
         limits.append(f"penalty clause {q['penalty']}")
     restricted = f" Allowed: {'; '.join(limits)}." if limits else ""
     return join(lengths, ".", restricted, left_out(document), sector(document))
+
+
+def _listed(value: object) -> str:
+    return ", ".join(map(str, value)) if isinstance(value, list | tuple) else str(value)
 
 
 def left_out(document: Document) -> str:
@@ -127,21 +133,24 @@ def recommendation(document: Document) -> list[Html]:
     if not plans and not unpriced:
         return [join("No stack in the catalogue answers this question within its restrictions.")]
     if not plans:
-        first = unpriced[0]
-        return [
-            join(
-                "No published price covers a chip that can do this, so nothing can be ranked by cost. The most output "
-                "per chip comes from ",
-                tag("b", names.chip_name(first)),
-                f" with {names.engine(first)}: ",
-                tag("b", f"{_throughput(first)} output tokens per second per chip"),
-                f" within {promise(document)}." if promise(document) else ".",
-            )
-        ]
+        return [_unpriced(unpriced[0], document)]
     first = plans[0]
     lines = [_run(first, document), _ties(plans)]
     caution = _caution(first)
     return [line for line in (*lines, caution) if line]
+
+
+def _unpriced(first: Document, document: Document) -> Html:
+    promised, sure = promise(document), probability(finite(first["p_meets_slo"]))
+    chance = "" if first["meets_slo"] else f", kept with only {sure} probability"
+    return join(
+        "No published price covers a chip that can do this, so nothing can be ranked by cost. The most output per chip "
+        "comes from ",
+        tag("b", names.chip_name(first)),
+        f" with {names.engine(first)}: ",
+        tag("b", f"{_throughput(first)} output tokens per second per chip"),
+        f" within {promised}{chance}." if promised else ".",
+    )
 
 
 def _run(p: Document, document: Document) -> Html:
@@ -206,7 +215,7 @@ def _caution(p: Document) -> Html | None:
     penalty = p.get("penalty")
     if penalty:
         words.append(
-            f"the penalty clause is expected to cost {usd(finite(penalty['expected_usd_per_month']))} USD a month"
+            f"the penalty clause is expected to cost {usd_sum(finite(penalty['expected_usd_per_month']))} USD a month"
         )
     if offer.get("contract") == "spot":
         words.append("spot capacity can be taken away at short notice")
@@ -230,4 +239,6 @@ def load(w: Document) -> str:
     rate, users = finite(w.get("requests_per_s")), finite(w.get("concurrency"))
     if rate is not None:
         return f"at {rate:g} {'request' if rate == 1 else 'requests'} per second"
+    if users == 1:
+        return "to one user"
     return f"to {users:g} users at once" if users is not None else ""
