@@ -9,6 +9,7 @@ from pathlib import Path
 
 from stackwright.catalog import Catalog, ModelEntry
 from stackwright.catalog.api_offers import ApiOffer, api_offers_of, model_listed, unknown_model
+from stackwright.catalog.model_names import name_keys
 from stackwright.catalog.quality import Quality, Score
 from stackwright.economics.api_cost import ApiCost, api_cost
 from stackwright.economics.lock_in import Elsewhere, LockIn, lock_in
@@ -16,6 +17,7 @@ from stackwright.errors import InputError, UnknownIdError
 from stackwright.performance import Constants
 from stackwright.planner.answer import Answer, Plan
 from stackwright.planner.elsewhere import stack_lock_in
+from stackwright.planner.market import Marketplace
 from stackwright.planner.models import resolve_model
 from stackwright.planner.plan import plan
 from stackwright.planner.question import Question
@@ -90,7 +92,7 @@ class Option:
             where = f" at {s.offer.provider}" if s.offer else ""
             return f"{self.plan.n_chips} x {s.chip.id}, {s.engine.id}{where}"
         assert self.api is not None
-        return f"{self.api.seller.name} API{f' ({self.api.endpoint})' if self.api.endpoint else ''}"
+        return _api_name(self.api)
 
 
 @dataclass(frozen=True)
@@ -144,7 +146,10 @@ def choose_model(
     Raises `InputError` for a model that neither the catalogue nor a price list knows, and where no way is left.
     """
     cpu, wall = time.process_time(), time.perf_counter()
+    marketplace = Marketplace(catalog, q.market)
+    marketplace.check()
     subjects = [subject(name, catalog, c.providers) for name in c.models]
+    _once(subjects)
     found: list[Option] = []
     refused: list[Refusal] = []
     evaluated = 0
@@ -162,7 +167,7 @@ def choose_model(
         if c.providers == (NONE,):
             offers = []
         sellers = _names([*usual, *offers])
-        rows = _by_api(s, score, offers, sellers, q, refused)
+        rows = _by_api(s, score, _permitted(s, offers, marketplace, refused), sellers, q, refused)
         if s.open_weights and c.rent:
             answer = _rented(s, q, catalog, constants, refused)
             if answer is not None:
@@ -197,6 +202,15 @@ def subject(name: str, catalog: Catalog, providers: tuple[str, ...] = ()) -> Sub
             raise unknown_model(name, [*catalog.models]) from None
         return Subject(name, (name,), None, False)
     return Subject(name, tuple(dict.fromkeys((name, entry.id))), entry, True)
+
+
+def _once(subjects: Sequence[Subject]) -> None:
+    """Raise `InputError` where two names stand for one model."""
+    for i, s in enumerate(subjects):
+        for earlier in subjects[:i]:
+            listed = not s.open_weights and not earlier.open_weights
+            if s.id == earlier.id or (listed and name_keys(s.asked) & name_keys(earlier.asked)):
+                raise InputError(f"model {earlier.id!r} is given twice: {earlier.asked!r} and {s.asked!r}")
 
 
 def compared(found: Sequence[Option], scored: bool, q: Question) -> list[Option]:
@@ -301,6 +315,20 @@ def _self_hosted(
     ]
 
 
+def _permitted(
+    s: Subject, offers: Sequence[ApiOffer], marketplace: Marketplace, refused: list[Refusal]
+) -> list[ApiOffer]:
+    """The APIs that residency and certifications leave; the others are refused with every reason."""
+    found = []
+    for offer in offers:
+        reasons = marketplace.lacks(offer)
+        if reasons:
+            refused.append(Refusal(s.id, _api_name(offer), ", ".join(reasons)))
+        else:
+            found.append(offer)
+    return found
+
+
 def _by_api(
     s: Subject,
     score: Score | None,
@@ -312,7 +340,7 @@ def _by_api(
     w, found = q.workload, []
     longest, most = longest_request(w), q.limits.max_usd_per_hour
     for offer in offers:
-        name = f"{offer.seller.name} API"
+        name = _api_name(offer)
         if offer.context_tokens is not None and offer.context_tokens < longest:
             reason = f"takes {offer.context_tokens} tokens at most; long requests of {w.name!r} have {longest:.0f}"
             refused.append(Refusal(s.id, name, reason))
@@ -337,6 +365,10 @@ def _by_api(
             )
         )
     return found
+
+
+def _api_name(offer: ApiOffer) -> str:
+    return f"{offer.seller.name} API{f' ({offer.endpoint})' if offer.endpoint else ''}"
 
 
 def _names(offers: Sequence[ApiOffer]) -> list[str]:
