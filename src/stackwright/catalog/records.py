@@ -27,7 +27,7 @@ STALE_PRICE_DAYS = 90  # a price read longer ago is marked with its age wherever
 
 
 class Record(BaseModel):
-    """Base: immutable; an unknown field (a typing slip must not pass as a default) and an infinite number are errors."""
+    """Base: immutable; an unknown field (a typing slip must not pass as a default) or infinite number is an error."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", protected_namespaces=(), allow_inf_nan=False)
 

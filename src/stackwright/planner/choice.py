@@ -11,17 +11,17 @@ from stackwright.catalog import Catalog, ModelEntry
 from stackwright.catalog.api_offers import ApiOffer, api_offers_of, model_listed, unknown_model
 from stackwright.catalog.model_names import name_keys
 from stackwright.catalog.quality import Quality, Score
-from stackwright.economics.api_cost import ApiCost, api_cost
-from stackwright.economics.lock_in import Elsewhere, LockIn, lock_in
+from stackwright.economics.api_cost import api_cost
+from stackwright.economics.lock_in import Elsewhere, lock_in
 from stackwright.errors import InputError, UnknownIdError
 from stackwright.performance import Constants
-from stackwright.planner.answer import Answer, Plan
+from stackwright.planner.answer import Answer
 from stackwright.planner.elsewhere import stack_lock_in
 from stackwright.planner.market import Marketplace
 from stackwright.planner.models import resolve_model
+from stackwright.planner.option import Option, api_name, compared
 from stackwright.planner.plan import plan
 from stackwright.planner.question import Question
-from stackwright.planner.versus import SURE, p_less
 from stackwright.serving.prediction import Interval
 from stackwright.serving.tokens import longest_request
 
@@ -52,47 +52,6 @@ class Shortlist:
             raise InputError(f"model {twice!r} is given twice")
         if self.min_quality is not None and self.quality is None:
             raise InputError("--min-quality needs scores: give --quality NAME or FILE")
-
-
-@dataclass(frozen=True)
-class Dominator:
-    """Another option that is no worse in anything compared and better in something; how surely it is cheaper."""
-
-    model: str
-    how: str
-    p_cheaper: float
-    compared: tuple[str, ...]
-
-
-@dataclass(frozen=True)
-class Option:
-    """A model, and either the plan that runs it on rented chips or the API that sells it.
-
-    USD per million output tokens with input and output charged to output, USD per hour at the load asked (None
-    without a request rate, for an API). `keeps`: whether the promise is kept; None where the latency is not known.
-    """
-
-    model: str
-    plan: Plan | None
-    api: ApiOffer | None
-    cost: ApiCost | None
-    score: Score | None
-    usd_per_mtok_output: Interval
-    usd_per_hour: float | None
-    keeps: bool | None
-    lock_in: LockIn
-    on_front: bool = False
-    dominated_by: Dominator | None = None
-
-    @property
-    def how(self) -> str:
-        """The stack or the seller in a few words."""
-        if self.plan is not None:
-            s = self.plan.stack
-            where = f" at {s.offer.provider}" if s.offer else ""
-            return f"{self.plan.n_chips} x {s.chip.id}, {s.engine.id}{where}"
-        assert self.api is not None
-        return _api_name(self.api)
 
 
 @dataclass(frozen=True)
@@ -213,58 +172,6 @@ def _once(subjects: Sequence[Subject]) -> None:
                 raise InputError(f"model {earlier.id!r} is given twice: {earlier.asked!r} and {s.asked!r}")
 
 
-def compared(found: Sequence[Option], scored: bool, q: Question) -> list[Option]:
-    """The options in order, each with its place on the Pareto front or what dominates it."""
-    group = {True: 0, None: 1, False: 2}
-    order = sorted(found, key=lambda o: (group[o.keeps], *_place(o)))
-    able = [o for o in order if o.keeps is not False and (o.score is not None or not scored)]
-    made = []
-    for o in order:
-        if o not in able:
-            made.append(replace(o, on_front=False, dominated_by=None))
-            continue
-        better = next((b for b in able if b is not o and _dominates(b, o, q)), None)
-        made.append(replace(o, on_front=better is None, dominated_by=_dominator(better, o, q) if better else None))
-    return made
-
-
-def _place(o: Option) -> tuple[float, str, int, str]:
-    """Cost first; of equal prices the maker's own API before others."""
-    own = o.api is not None and o.api.seller.kind == "maker"
-    return round(o.usd_per_mtok_output.value, 9), o.model, 0 if own else 1, o.how
-
-
-def _dominates(a: Option, b: Option, q: Question) -> bool:
-    """Whether `a` is no worse than `b` in cost, score and (where both are known) latency, and better in one.
-
-    Of two latencies one is better only where that holds with more than 90 % probability. What is not known to keep
-    the promise dominates nothing that is.
-    """
-    if a.keeps is None and b.keeps:
-        return False
-    pairs = [(a.usd_per_mtok_output.value, b.usd_per_mtok_output.value)]
-    if a.score is not None and b.score is not None:
-        pairs.append((-a.score.score, -b.score.score))
-    slower = faster = False
-    if a.plan is not None and b.plan is not None:
-        p = [p_less(a.plan.metrics[n], b.plan.metrics[n]) for n in _latencies(q)]
-        slower, faster = min(p) < 1.0 - SURE, max(p) > SURE
-    return not slower and all(x <= y for x, y in pairs) and (faster or any(x < y for x, y in pairs))
-
-
-def _dominator(a: Option, b: Option, q: Question) -> Dominator:
-    terms = ["cost"]
-    if a.score is not None and b.score is not None:
-        terms.append("quality")
-    if a.plan is not None and b.plan is not None:
-        terms.append("latency")
-    return Dominator(a.model, a.how, p_less(a.usd_per_mtok_output, b.usd_per_mtok_output), tuple(terms))
-
-
-def _latencies(q: Question) -> tuple[str, str]:
-    return f"ttft_p{q.slo.percentile:g}_s", f"tpot_p{q.slo.percentile:g}_s"
-
-
 def _below(c: Shortlist, score: Score | None) -> str:
     """Why the quality floor excludes a model; empty where it does not."""
     if c.min_quality is None or c.quality is None:
@@ -323,7 +230,7 @@ def _permitted(
     for offer in offers:
         reasons = marketplace.lacks(offer)
         if reasons:
-            refused.append(Refusal(s.id, _api_name(offer), ", ".join(reasons)))
+            refused.append(Refusal(s.id, api_name(offer), ", ".join(reasons)))
         else:
             found.append(offer)
     return found
@@ -340,7 +247,7 @@ def _by_api(
     w, found = q.workload, []
     longest, most = longest_request(w), q.limits.max_usd_per_hour
     for offer in offers:
-        name = _api_name(offer)
+        name = api_name(offer)
         if offer.context_tokens is not None and offer.context_tokens < longest:
             reason = f"takes {offer.context_tokens} tokens at most; long requests of {w.name!r} have {longest:.0f}"
             refused.append(Refusal(s.id, name, reason))
@@ -365,10 +272,6 @@ def _by_api(
             )
         )
     return found
-
-
-def _api_name(offer: ApiOffer) -> str:
-    return f"{offer.seller.name} API{f' ({offer.endpoint})' if offer.endpoint else ''}"
 
 
 def _names(offers: Sequence[ApiOffer]) -> list[str]:

@@ -115,9 +115,7 @@ def packing_of(c: Served, row: int, offer: Offer) -> Packing | None:
     return Packing(chips, offer.chips)
 
 
-def _beside(
-    marketplace: Marketplace, c: Served, row: int, decode: tuple[Offer, Price], replicas: int
-) -> Beside | None:
+def _beside(marketplace: Marketplace, c: Served, row: int, decode: tuple[Offer, Price], replicas: int) -> Beside | None:
     """The cheapest units that hold the prefill workers of pools on two chips beside those of `decode`, or None.
 
     Of the same provider and in a region that both prices have: the cache crosses the network of one site.

@@ -1,7 +1,8 @@
 """The capacity that a question may use: offers with the price in force, looked up once per chip.
 
 The one place where offers are found and left out: by cloud, contract and region in the catalogue, then by where a
-region lies and what its provider is certified for. What is not known to satisfy a constraint is left out and counted. The same rules hold for APIs (`lacks`).
+region lies and what its provider is certified for. What is not known to satisfy a constraint is left out and counted.
+The same two rules hold for APIs (`Marketplace.lacks`).
 """
 
 from __future__ import annotations

@@ -18,7 +18,7 @@ _GEMMA_NORMS = 4  # before and after attention and feed-forward
 def gemma(config: Config, name: str) -> Model:
     """Gemma 2 and 3: five (Gemma 2: one) sliding-window layers to a full one, four norms per layer, tied embeddings.
 
-    Heads of 256 where the file is silent, as Gemma2Config and Gemma3TextConfig of transformers have it (gemma-3-12b-it).
+    Heads of 256 where the file names no size (gemma-3-12b-it): Gemma2Config and Gemma3TextConfig of transformers.
     """
     h, layers = positive(config, "hidden_size", name), positive(config, "num_hidden_layers", name)
     two = config.get("model_type") == "gemma2"
