@@ -214,3 +214,10 @@ def test_speculative_decoding_is_an_input_and_in_the_answer() -> None:
     by_constant = api.predict("deepseek-ai/DeepSeek-R1", **where, speculative="mtp", draft_tokens=2)
     assert any("--acceptance-length" in note for note in by_constant.notes)
     assert not any("--acceptance-length" in note for note in drafted.notes)
+
+
+def test_apis_beside_a_plan_keep_to_its_residency():
+    w = Workload("w", Lengths.fixed(1000), Lengths.fixed(200))
+    everywhere = api.api_offers("deepseek-ai/DeepSeek-R1", w)
+    assert everywhere
+    assert api.api_offers("deepseek-ai/DeepSeek-R1", w, Market(residency="jp")) == []

@@ -134,6 +134,7 @@ def test_a_directory_adds_an_offer_with_shared_sources(tmp_path: Path):
     [
         (NEW_CHIP.replace("tdp_w: 900, ", ""), r"bad.yaml: acme-one: power.tdp_w: Field required"),
         (NEW_CHIP.replace("tdp_w: 900", "tdp: 900"), r"bad.yaml: acme-one: power.tdp_w"),
+        (NEW_CHIP.replace("tdp_w: 900", "tdp_w: .inf"), r"bad.yaml: acme-one: power.tdp_w: Input should be a finite"),
         (NEW_CHIP + "vendor: AMD\n", r"bad.yaml: not valid YAML.*'vendor' is given twice"),
         ("- 1", r"bad.yaml: expected one mapping"),
         ("name: x", r"bad.yaml: a record without a text `id`"),

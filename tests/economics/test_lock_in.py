@@ -33,6 +33,11 @@ def test_a_commitment_binds() -> None:
     assert found.bound == ("paid for 36 months, used or not",)
 
 
+def test_months_and_unstated_terms_bind_too() -> None:
+    assert lock_in(FREE, "reserved_6m").bound == ("paid for 6 months, used or not",)
+    assert lock_in(FREE, "reserved").bound == ("reserved for a term that the price list does not state",)
+
+
 def test_porting_is_a_labelled_range() -> None:
     facts = porting()
     assert facts.confidence == "assumption"

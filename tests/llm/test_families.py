@@ -110,6 +110,13 @@ def test_layers_that_share_an_indexer_have_none():
     assert own.parameters - shared.parameters == 2048 * 32 * 128 + 6144 * 128 + 6144 * 32
 
 
+def test_a_gemma_3_file_without_head_size_has_heads_of_256():
+    """As google/gemma-3-12b-it is published: hidden size 3840 over 16 heads would be 240."""
+    silent = config("google/gemma-3-27b-it", hidden_size=3840, num_attention_heads=16, num_key_value_heads=8)
+    del silent["head_dim"]
+    assert parse_config(silent, "m").kv_elements_per_token() == 62 * 2 * 8 * 256
+
+
 def test_per_layer_embeddings_and_borrowed_caches_of_small_gemma_4():
     """Ten layers, four of which read the cache of earlier ones and have no keys and values; a table per layer."""
     small = config(

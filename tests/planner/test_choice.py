@@ -9,7 +9,8 @@ import pytest
 from stackwright import api
 from stackwright.catalog.quality import Quality, Score
 from stackwright.errors import InputError
-from stackwright.planner.choice import Choice, Option, compared
+from stackwright.planner.choice import Choice
+from stackwright.planner.option import Option, compared
 from tests.planner.questions import SMALL, ask
 
 MODELS = ("Qwen/Qwen3-8B", "claude-sonnet-4-5")
@@ -121,6 +122,22 @@ def test_a_budget_binds_apis_too() -> None:
     assert any(r.model == "claude-sonnet-4-5" and "over the" in r.reason for r in c.refused)
 
 
+def test_an_api_of_which_the_place_is_not_known_is_not_in_the_place() -> None:
+    c = chosen("gpt-5", residency="eu")
+    assert {o.how for o in c.options} == {"Azure API (EU data zone)"}
+    reasons = {r.how: r.reason for r in c.refused}
+    assert reasons["OpenAI API"] == "where it processes requests is unknown"
+    assert reasons["Azure API (US data zone)"] == "processes requests in us, not only in eu"
+    with pytest.raises(InputError, match="where it processes requests is unknown"):
+        chosen("gpt-5", residency="de")
+
+
+def test_a_seller_not_known_to_be_certified_is_left_out() -> None:
+    c = chosen("gpt-5", certified=("soc2",))
+    assert {o.api.seller.id for o in c.options if o.api} == {"azure"}
+    assert {r.reason for r in c.refused if r.how == "OpenAI API"} == {"soc2 unknown"}
+
+
 def test_a_context_too_short_is_a_reason() -> None:
     c = chosen("Qwen/Qwen3-32B", "claude-sonnet-4-5", workload="rag", ttft=10.0)
     reasons = [r.reason for r in c.refused if r.model == "Qwen/Qwen3-32B" and r.how == "self-hosted"]
@@ -138,6 +155,9 @@ def test_lock_in_counts_sellers_whoever_is_chosen() -> None:
     [
         ((), {"models": ()}, "no models given"),
         (("qwen3-8b", "qwen3-8b"), {}, "given twice"),
+        (("qwen3-8b", "Qwen/Qwen3-8B"), {}, "given twice: 'qwen3-8b' and 'Qwen/Qwen3-8B'"),
+        (("claude-sonnet-4-5", "anthropic/claude-sonnet-4-5"), {}, "given twice"),
+        (("claude-sonnet-4-5",), {"residency": "atlantis"}, "unknown place 'atlantis'"),
         (("claude-sonnet",), {}, "names 5 versions: give one of claude-sonnet-5-5"),
         (("qwen3-8b", "nobody/nothing"), {}, "unknown model 'nobody/nothing'"),
         (("qwen3-8b",), {"quality": None, "min_quality": 3.0}, "needs scores"),
@@ -162,8 +182,7 @@ def test_the_same_price_elsewhere_is_as_good() -> None:
 
 
 def test_apis_keep_to_residency_and_certifications_too() -> None:
-    for constraint in ({"residency": "de"}, {"certified": ("soc2",)}):
-        with pytest.raises(InputError, match=r"gpt-4.1: \d left out: .* is not known"):
-            chosen("gpt-4.1", **constraint)
+    with pytest.raises(InputError, match="gpt-4.1: where it processes requests is unknown"):
+        chosen("gpt-4.1", residency="de")
     c = chosen("Qwen/Qwen3-8B", "gpt-4.1", clouds=(), residency="eu")
     assert {o.api.endpoint for o in c.options if o.api} == {"EU data zone"}

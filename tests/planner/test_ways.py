@@ -49,6 +49,7 @@ def test_mixed_pools_are_rented_twice_from_one_provider() -> None:
         assert price is not None
         assert first.offer.chip != second.chip
         assert first.offer.provider == second.provider
+        assert first.price.regions == price.regions != ()
         usd = p.units * price.usd_per_hour + first.units * first.price.usd_per_hour
         assert p.usd_per_hour == pytest.approx(usd)
         assert p.n_chips == p.units * second.chips + first.units * first.offer.chips

@@ -5,18 +5,25 @@ from __future__ import annotations
 import datetime as dt
 from typing import Any
 
+from stackwright.catalog import Catalog, load_catalog
 from stackwright.catalog.api_offers import ApiOffer, api_offers_of
 from stackwright.economics.api_cost import ApiCost, api_cost
+from stackwright.planner import Market
+from stackwright.planner.market import Marketplace
 from stackwright.workload import Workload
 
 
-def api_offers(model: str, w: Workload) -> list[dict[str, Any]]:
-    """API list prices of a model, cheapest first for this traffic.
+def api_offers(
+    model: str, w: Workload, market: Market | None = None, catalog: Catalog | None = None
+) -> list[dict[str, Any]]:
+    """API list prices of a model, cheapest first for this traffic; of a `market` those that its constraints leave.
 
     `usd_per_mtok_output` charges input and output tokens of a mean request to its output tokens, the definition that
     self-hosted plans use; cached input is priced at the cache-read rate where the list has one.
     """
-    found = [api_document(offer, api_cost(offer.tiers, w), w) for offer in api_offers_of([model])]
+    marketplace = Marketplace(catalog or load_catalog(), market or Market())
+    permitted = [offer for offer in api_offers_of([model]) if not marketplace.lacks(offer)]
+    found = [api_document(offer, api_cost(offer.tiers, w), w) for offer in permitted]
     return sorted(found, key=lambda r: float(r["usd_per_mtok_output"]))
 
 

@@ -49,7 +49,8 @@ class ApiOffer:
 
     `read`: the day the list was fetched by `catalog refresh`, None for the installed package's own.
     `batch`: the rates of requests answered within a day instead of at once; empty where the list has none.
-    `context_tokens`: what the list says the seller accepts, None where it says nothing.
+    `context_tokens`: what the list says the seller accepts, None where it says nothing. `place`: the country or group
+    within which requests are processed, empty where it is not known.
     """
 
     model: str
@@ -63,6 +64,7 @@ class ApiOffer:
     confidence: str
     note: str = ""
     read: dt.date | None = None
+    place: str = ""
 
     def age_days(self, on: dt.date) -> int | None:
         """Days from the fetching of the list to `on`; None for the list of the installed package."""
@@ -219,6 +221,7 @@ def _follow(d: Derived, o: ApiOffer) -> ApiOffer:
         batch=_times(o.batch, d.factor) if d.batch else (),
         source=f"{d.factor:g} x the list price of {d.of} ({o.source}): {d.source}",
         confidence=d.confidence,
+        place=d.place,
         note="; ".join(n for n in (o.note, f"the price lists have no such row: {d.factor:g} x that of {d.of}") if n),
     )
 

@@ -35,13 +35,17 @@ class Refused(Record):
 
 
 class Derived(Sourced):
-    """A price list that follows from another: `factor` times the row of seller `of`, for these models."""
+    """A price list that follows from another: `factor` times the row of seller `of`, for these models.
+
+    `place`: the country or group within which the endpoint processes requests, empty where nothing says so.
+    """
 
     seller: str
     of: str
     endpoint: str
     factor: float = Field(gt=0, le=10)
     batch: bool = False
+    place: str = ""
     models: tuple[str, ...]
 
 

@@ -27,9 +27,9 @@ STALE_PRICE_DAYS = 90  # a price read longer ago is marked with its age wherever
 
 
 class Record(BaseModel):
-    """Base: immutable, and an unknown field is an error (a typing slip must not pass as a default)."""
+    """Base: immutable; an unknown field (a typing slip must not pass as a default) or infinite number is an error."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", protected_namespaces=())
+    model_config = ConfigDict(frozen=True, extra="forbid", protected_namespaces=(), allow_inf_nan=False)
 
 
 class Sourced(Record):

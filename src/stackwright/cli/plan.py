@@ -82,5 +82,6 @@ def _answer(model: str, options: dict[str, Any], quiet: bool) -> dict[str, Any]:
         )
         document = api.plan_document(answer)
         if options["include_api"]:
-            document["api"] = api.api_offers(answer.question.model, answer.question.workload)
+            q = answer.question
+            document["api"] = api.api_offers(q.model, q.workload, q.market)
         return document

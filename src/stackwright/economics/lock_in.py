@@ -65,16 +65,19 @@ def lock_in(elsewhere: Elsewhere, contract: str = "") -> LockIn:
         bound.append("the weights are closed" + ("" if e.sellers else " and sold by one seller"))
     if months:
         bound.append(f"paid for {months} months, used or not")
+    if contract == "reserved":
+        bound.append("reserved for a term that the price list does not state")
     return LockIn(e, months, tuple(moves), tuple(bound))
 
 
 def commitment_months(contract: str) -> int:
     """Months that a contract binds; 0 where it ends with use or within days.
 
-    >>> [commitment_months(c) for c in ("on_demand", "reserved_3y", "savings_plan_1y", "monthly")]
-    [0, 36, 12, 1]
+    >>> [commitment_months(c) for c in ("on_demand", "reserved_3y", "savings_plan_1y", "reserved_6m", "monthly")]
+    [0, 36, 12, 6, 1]
     """
     if contract == "monthly":
         return 1
     head, _, term = contract.rpartition("_")
-    return 12 * int(term[:-1]) if head and term.endswith("y") and term[:-1].isdigit() else 0
+    months = {"y": 12, "m": 1}.get(term[-1:], 0)
+    return months * int(term[:-1]) if head and months and term[:-1].isdigit() else 0

@@ -7,19 +7,21 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from stackwright.catalog import Catalog, ModelEntry, countries_in
+from stackwright.catalog import Catalog, ModelEntry
 from stackwright.catalog.api_offers import ApiOffer, api_offers_of, model_listed, unknown_model
+from stackwright.catalog.model_names import name_keys
 from stackwright.catalog.quality import Quality, Score
-from stackwright.economics.api_cost import ApiCost, api_cost
-from stackwright.economics.lock_in import Elsewhere, LockIn, lock_in
+from stackwright.economics.api_cost import api_cost
+from stackwright.economics.lock_in import Elsewhere, lock_in
 from stackwright.errors import InputError, UnknownIdError
 from stackwright.performance import Constants
-from stackwright.planner.answer import Answer, Plan
+from stackwright.planner.answer import Answer
 from stackwright.planner.elsewhere import stack_lock_in
+from stackwright.planner.market import Marketplace
 from stackwright.planner.models import resolve_model
+from stackwright.planner.option import Option, api_name, compared
 from stackwright.planner.plan import plan
 from stackwright.planner.question import Question
-from stackwright.planner.versus import SURE, p_less
 from stackwright.serving.prediction import Interval
 from stackwright.serving.tokens import longest_request
 
@@ -50,47 +52,6 @@ class Shortlist:
             raise InputError(f"model {twice!r} is given twice")
         if self.min_quality is not None and self.quality is None:
             raise InputError("--min-quality needs scores: give --quality NAME or FILE")
-
-
-@dataclass(frozen=True)
-class Dominator:
-    """Another option that is no worse in anything compared and better in something; how surely it is cheaper."""
-
-    model: str
-    how: str
-    p_cheaper: float
-    compared: tuple[str, ...]
-
-
-@dataclass(frozen=True)
-class Option:
-    """A model, and either the plan that runs it on rented chips or the API that sells it.
-
-    USD per million output tokens with input and output charged to output, USD per hour at the load asked (None
-    without a request rate, for an API). `keeps`: whether the promise is kept; None where the latency is not known.
-    """
-
-    model: str
-    plan: Plan | None
-    api: ApiOffer | None
-    cost: ApiCost | None
-    score: Score | None
-    usd_per_mtok_output: Interval
-    usd_per_hour: float | None
-    keeps: bool | None
-    lock_in: LockIn
-    on_front: bool = False
-    dominated_by: Dominator | None = None
-
-    @property
-    def how(self) -> str:
-        """The stack or the seller in a few words."""
-        if self.plan is not None:
-            s = self.plan.stack
-            where = f" at {s.offer.provider}" if s.offer else ""
-            return f"{self.plan.n_chips} x {s.chip.id}, {s.engine.id}{where}"
-        assert self.api is not None
-        return f"{self.api.seller.name} API{f' ({self.api.endpoint})' if self.api.endpoint else ''}"
 
 
 @dataclass(frozen=True)
@@ -144,7 +105,10 @@ def choose_model(
     Raises `InputError` for a model that neither the catalogue nor a price list knows, and where no way is left.
     """
     cpu, wall = time.process_time(), time.perf_counter()
+    marketplace = Marketplace(catalog, q.market)
+    marketplace.check()
     subjects = [subject(name, catalog, c.providers) for name in c.models]
+    _once(subjects)
     found: list[Option] = []
     refused: list[Refusal] = []
     evaluated = 0
@@ -162,14 +126,13 @@ def choose_model(
         if c.providers == (NONE,):
             offers = []
         sellers = _names([*usual, *offers])
-        listed, offers = offers, _allowed(s, offers, q, catalog, refused)
-        rows = _by_api(s, score, offers, sellers, q, refused)
+        rows = _by_api(s, score, _permitted(s, offers, marketplace, refused), sellers, q, refused)
         if s.open_weights and c.rent:
             answer = _rented(s, q, catalog, constants, refused)
             if answer is not None:
                 evaluated, assumptions = evaluated + answer.evaluated, answer.assumptions
                 rows += _self_hosted(s, score, answer, catalog, tuple(sellers), refused)
-        elif not listed:
+        elif not offers:
             refused.append(Refusal(s.id, "API", _nobody(c)))
         found += rows
     if not found:
@@ -200,61 +163,13 @@ def subject(name: str, catalog: Catalog, providers: tuple[str, ...] = ()) -> Sub
     return Subject(name, tuple(dict.fromkeys((name, entry.id))), entry, True)
 
 
-def compared(found: Sequence[Option], scored: bool, q: Question) -> list[Option]:
-    """The options in order, each with its place on the Pareto front or what dominates it."""
-    group = {True: 0, None: 1, False: 2}
-    order = sorted(found, key=lambda o: (group[o.keeps], *_place(o)))
-    able = [o for o in order if o.keeps is not False and (o.score is not None or not scored)]
-    made = []
-    for o in order:
-        if o not in able:
-            made.append(replace(o, on_front=False, dominated_by=None))
-            continue
-        better = next((b for b in able if b is not o and _dominates(b, o, q)), None)
-        made.append(replace(o, on_front=better is None, dominated_by=_dominator(better, o, q) if better else None))
-    return made
-
-
-def _place(o: Option) -> tuple[float, str, int, str]:
-    """Cost first; of equal prices the maker's own API before others."""
-    own = o.api is not None and o.api.seller.kind == "maker"
-    return _cost(o), o.model, 0 if own else 1, o.how
-
-
-def _cost(o: Option) -> float:
-    """USD per million output tokens to compare by: sums of the same list prices differ in their last bits."""
-    return round(o.usd_per_mtok_output.value, 9)
-
-
-def _dominates(a: Option, b: Option, q: Question) -> bool:
-    """Whether `a` is no worse than `b` in cost, score and (where both are known) latency, and better in one.
-
-    Of two latencies one is better only where that holds with more than 90 % probability. What is not known to keep
-    the promise dominates nothing that is.
-    """
-    if a.keeps is None and b.keeps:
-        return False
-    pairs = [(_cost(a), _cost(b))]
-    if a.score is not None and b.score is not None:
-        pairs.append((-a.score.score, -b.score.score))
-    slower = faster = False
-    if a.plan is not None and b.plan is not None:
-        p = [p_less(a.plan.metrics[n], b.plan.metrics[n]) for n in _latencies(q)]
-        slower, faster = min(p) < 1.0 - SURE, max(p) > SURE
-    return not slower and all(x <= y for x, y in pairs) and (faster or any(x < y for x, y in pairs))
-
-
-def _dominator(a: Option, b: Option, q: Question) -> Dominator:
-    terms = ["cost"]
-    if a.score is not None and b.score is not None:
-        terms.append("quality")
-    if a.plan is not None and b.plan is not None:
-        terms.append("latency")
-    return Dominator(a.model, a.how, p_less(a.usd_per_mtok_output, b.usd_per_mtok_output), tuple(terms))
-
-
-def _latencies(q: Question) -> tuple[str, str]:
-    return f"ttft_p{q.slo.percentile:g}_s", f"tpot_p{q.slo.percentile:g}_s"
+def _once(subjects: Sequence[Subject]) -> None:
+    """Raise `InputError` where two names stand for one model."""
+    for i, s in enumerate(subjects):
+        for earlier in subjects[:i]:
+            listed = not s.open_weights and not earlier.open_weights
+            if s.id == earlier.id or (listed and name_keys(s.asked) & name_keys(earlier.asked)):
+                raise InputError(f"model {earlier.id!r} is given twice: {earlier.asked!r} and {s.asked!r}")
 
 
 def _below(c: Shortlist, score: Score | None) -> str:
@@ -307,26 +222,18 @@ def _self_hosted(
     ]
 
 
-_ZONES = {"EU data zone": "eu", "US data zone": "us"}  # endpoints whose name says where requests are processed
-
-
-def _allowed(
-    s: Subject, offers: Sequence[ApiOffer], q: Question, catalog: Catalog, refused: list[Refusal]
+def _permitted(
+    s: Subject, offers: Sequence[ApiOffer], marketplace: Marketplace, refused: list[Refusal]
 ) -> list[ApiOffer]:
-    """The API offers known to satisfy residency and certifications; the unknown is left out, as of rented chips."""
-    place = q.market.residency
-    inside = countries_in(catalog, place) if place else frozenset()
-    kept = []
+    """The APIs that residency and certifications leave; the others are refused with every reason."""
+    found = []
     for offer in offers:
-        zone = _ZONES.get(offer.endpoint)
-        if not q.market.certified and (not place or (zone and countries_in(catalog, zone) <= inside)):
-            kept.append(offer)
-    if out := len(offers) - len(kept):
-        unknown = [f"that data stay in {place}"] if place else []
-        unknown += [f"{', '.join(q.market.certified)} of the service"] if q.market.certified else []
-        price_lists = f"{out} left out: {' and '.join(unknown)} is not known"
-        refused.append(Refusal(s.id, "API", price_lists))
-    return kept
+        reasons = marketplace.lacks(offer)
+        if reasons:
+            refused.append(Refusal(s.id, api_name(offer), ", ".join(reasons)))
+        else:
+            found.append(offer)
+    return found
 
 
 def _by_api(
@@ -340,7 +247,7 @@ def _by_api(
     w, found = q.workload, []
     longest, most = longest_request(w), q.limits.max_usd_per_hour
     for offer in offers:
-        name = f"{offer.seller.name} API"
+        name = api_name(offer)
         if offer.context_tokens is not None and offer.context_tokens < longest:
             reason = f"takes {offer.context_tokens} tokens at most; long requests of {w.name!r} have {longest:.0f}"
             refused.append(Refusal(s.id, name, reason))

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from stackwright.catalog import Catalog
 from stackwright.errors import InputError, UnknownIdError
 from stackwright.performance import Constants
-from stackwright.planner.choice import Choice, Option, Progress, Shortlist, choose_model
+from stackwright.planner.choice import Choice, Progress, Shortlist, choose_model
+from stackwright.planner.option import Option
 from stackwright.planner.question import Question
 from stackwright.planner.versus import SURE, p_less
 

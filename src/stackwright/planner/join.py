@@ -74,13 +74,14 @@ def deployments(q: Question, marketplace: Marketplace, c: Served, chosen: Chosen
             units = packing.units(replicas)
             if not marketplace.has(offer, units):
                 continue
-            usd, beside = rent_usd_per_hour(units, price.usd_per_hour), None
+            usd, beside, there = rent_usd_per_hour(units, price.usd_per_hour), None, price
             if candidate.mixed:
-                beside = _beside(marketplace, c, int(row), offer.provider, replicas)
+                beside = _beside(marketplace, c, int(row), (offer, price), replicas)
                 if beside is None:
                     continue
                 usd += rent_usd_per_hour(beside.units, beside.price.usd_per_hour)
-            found.append(Deployment(i, offer, price, replicas, units, usd, beside))
+                there = _within(price, beside.price.regions)
+            found.append(Deployment(i, offer, there, replicas, units, usd, beside))
     if too_large and not found:
         raise InputError(
             f"the load needs more than {LARGEST_DEPLOYMENT} replicas of every stack: check --rate or --concurrency"
@@ -114,19 +115,30 @@ def packing_of(c: Served, row: int, offer: Offer) -> Packing | None:
     return Packing(chips, offer.chips)
 
 
-def _beside(marketplace: Marketplace, c: Served, row: int, provider: str, replicas: int) -> Beside | None:
-    """The cheapest units of the same provider that hold the prefill workers of pools on two chips, or None."""
+def _beside(marketplace: Marketplace, c: Served, row: int, decode: tuple[Offer, Price], replicas: int) -> Beside | None:
+    """The cheapest units that hold the prefill workers of pools on two chips beside those of `decode`, or None.
+
+    Of the same provider and in a region that both prices have: the cache crosses the network of one site.
+    """
     if not isinstance(c, Pooled):
         return None
     pools, first = c.pools(row), c.prefill.entries[row]
     chips = pools.prefill_workers * pools.prefill.n_chips
     for offer, price in marketplace.of(first.chip.id):
+        if offer.provider != decode[0].provider:
+            continue
+        shared = tuple(r for r in decode[1].regions if r in price.regions)
         held = chips <= max(offer.chips, offer.max_replica_chips)
-        if offer.provider == provider and held and packing_on(first, offer) is not None:
+        if shared and held and packing_on(first, offer) is not None:
             units = Packing(chips, offer.chips).units(replicas)
             if marketplace.has(offer, units):
-                return Beside(offer, price, units)
+                return Beside(offer, _within(price, shared), units)
     return None
+
+
+def _within(price: Price, regions: tuple[str, ...]) -> Price:
+    """The price in these regions only."""
+    return price if regions == price.regions else price.model_copy(update={"regions": regions})
 
 
 def packing_on(candidate: Candidate, offer: Offer) -> Packing | None:

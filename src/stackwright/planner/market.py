@@ -2,6 +2,7 @@
 
 The one place where offers are found and left out: by cloud, contract and region in the catalogue, then by where a
 region lies and what its provider is certified for. What is not known to satisfy a constraint is left out and counted.
+The same two rules hold for APIs (`Marketplace.lacks`).
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 
 from stackwright.catalog import Catalog, Offer, Price, countries_in, country_of, lacking, regions_in
+from stackwright.catalog.api_offers import ApiOffer
 from stackwright.economics import OWNED, owned_offers
 from stackwright.planner.at_hand import Standing, standing
 from stackwright.planner.question import AT_HAND, Market
@@ -84,6 +86,17 @@ class Marketplace:
         kept = used | {offer.id for pairs in self._known.values() for offer, _ in pairs if offer.provider != AT_HAND}
         found = [x for x in self._left_out.values() if x.offer not in kept]
         return tuple(sorted(found, key=lambda x: (len(x.reasons), x.usd_per_chip_hour, x.offer)))
+
+    def lacks(self, api: ApiOffer) -> tuple[str, ...]:
+        """The reasons why an API will not do under this residency and these certifications; none where it will."""
+        reasons, place = self._lacks(api.seller.id), self.market.residency
+        if not place:
+            return reasons
+        wanted = countries_in(self.catalog, place)
+        if not api.place:
+            return (*reasons, "where it processes requests is unknown")
+        inside = countries_in(self.catalog, api.place) <= wanted
+        return reasons if inside else (*reasons, f"processes requests in {api.place}, not only in {place}")
 
     def _rented(self, chip: str) -> list[Priced]:
         m = self.market

@@ -17,7 +17,8 @@ def p_less(a: Interval, b: Interval) -> float:
 
     Where an interval is not symmetric in ln, the half towards the other value counts: a normal law with
     sd = |ln(end / value)| / z(0.95). Exact prices have sd 0. Two stacks predicted by one model err in the same
-    direction, so independence understates how sure the order is, never overstates it.
+    direction, so independence understates how sure the order is. A cost in whole units may have its value as an end:
+    that side counts as exact, though as much as 5 % lies beyond it.
 
     >>> exact = Interval(2.0, 2.0, 2.0)
     >>> round(p_less(Interval(1.0, 0.5, 2.0), exact), 2), p_less(exact, exact)

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import gzip
+import io
+import ssl
 import threading
 from collections.abc import Iterator
+from email.message import Message
 from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import pytest
@@ -77,6 +80,32 @@ def test_packed_answers_are_unpacked_and_hashed_as_unpacked(server: str) -> None
 def test_a_redirect_to_another_host_is_not_followed(server: str) -> None:
     with pytest.raises(SourceError, match=r"another host \(example.org\)"):
         Web().get(f"{server}/away")
+
+
+@pytest.mark.parametrize(
+    ("link", "said"),
+    [
+        ("https://prices.example.org:secret@elsewhere.org/list", r"another host \(elsewhere.org\)"),
+        ("http://prices.example.org/list", "from https to http"),
+        ("//elsewhere.org/list", r"another host \(elsewhere.org\)"),
+    ],
+)
+def test_a_further_page_is_of_the_same_host_and_as_safe(link: str, said: str) -> None:
+    with pytest.raises(SourceError, match=said):
+        Web().follow(URL, link)
+    assert Web().follow(URL, "https://PRICES.example.org:443/list?page=2")
+
+
+def test_a_broken_connection_of_any_kind_is_one_line() -> None:
+    class Broken(io.BytesIO):
+        headers = Message()
+
+        def read(self, size: int | None = -1, /) -> bytes:
+            raise ssl.SSLError(1, "decryption failed or bad record mac")
+
+    with pytest.raises(SourceError, match="cannot be read") as caught:
+        Web(Limits(attempts=1), lambda request, timeout: Broken()).get(URL)
+    assert "\n" not in str(caught.value)
 
 
 def test_a_missing_page_is_not_tried_again(server: str) -> None:

@@ -1,7 +1,7 @@
 """Reading a public address: time limits, a few retries, a size limit, and one line when it does not work.
 
-Only the standard library. Nothing is sent but the request itself; a redirect to another host is refused, so that a
-key in a header never travels.
+Only the standard library. Nothing is sent but the request itself; a redirect to another host, or from https to http,
+is refused, so that a key in a header never travels.
 """
 
 from __future__ import annotations
@@ -48,8 +48,11 @@ class _SameHost(urllib.request.HTTPRedirectHandler):
 
 
 def _same_host(url: str, other: str) -> None:
-    if urlsplit(url).netloc.split(":")[0] != urlsplit(other).netloc.split(":")[0]:
+    """Raise `SourceError` unless both are of one host, and the second is read as safely as the first."""
+    if host(url) != host(other):
         raise SourceError(f"{host(url)}: points to another host ({host(other)}); not followed")
+    if urlsplit(url).scheme != urlsplit(other).scheme:
+        raise SourceError(f"{host(url)}: points from {urlsplit(url).scheme} to {urlsplit(other).scheme}; not followed")
 
 
 def host(url: str) -> str:
@@ -156,7 +159,7 @@ class Web:
             raise _Passing(f"no answer within {self.limits.timeout_s:g} s") from None
         except zlib.error:
             raise _Passing("the packed answer is broken") from None
-        except (urllib.error.URLError, http.client.HTTPException, ConnectionError) as error:
+        except (OSError, http.client.HTTPException) as error:  # URLError is an OSError, and so is a broken TLS record
             raise _Passing(f"cannot be read ({getattr(error, 'reason', error) or type(error).__name__})") from None
 
     def _unpacked(self, url: str, answer: Any, max_bytes: int) -> Iterator[bytes]:

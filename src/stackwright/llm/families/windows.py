@@ -11,19 +11,24 @@ from stackwright.llm.attention_kinds import gqa
 from stackwright.llm.families.parts import assemble, expert_layers, gated, layer_kinds, routed, top_k, with_norm
 from stackwright.llm.fields import Config, positive, whole
 
+_GEMMA_HEAD = 256
 _GEMMA_NORMS = 4  # before and after attention and feed-forward
 
 
 def gemma(config: Config, name: str) -> Model:
-    """Gemma 2 and 3: five (Gemma 2: one) sliding-window layers to a full one, four norms per layer, tied embeddings."""
+    """Gemma 2 and 3: five (Gemma 2: one) sliding-window layers to a full one, four norms per layer, tied embeddings.
+
+    Heads of 256 where the file names no size (gemma-3-12b-it): Gemma2Config and Gemma3TextConfig of transformers.
+    """
     h, layers = positive(config, "hidden_size", name), positive(config, "num_hidden_layers", name)
     two = config.get("model_type") == "gemma2"
     every = positive(config, "sliding_window_pattern", name, 2 if two else 6)
     pattern = ["full_attention" if (i + 1) % every == 0 else "sliding_attention" for i in range(layers)]
     kinds = layer_kinds(config, name, pattern)
     sliding = sum(k == "sliding_attention" for k in kinds)
-    flat = {**config, "tie_word_embeddings": config.get("tie_word_embeddings", True)}
-    norm = 0 if two else 2 * positive(config, "head_dim", name, 256)
+    d = positive(config, "head_dim", name, _GEMMA_HEAD)
+    flat = {**config, "tie_word_embeddings": config.get("tie_word_embeddings", True), "head_dim": d}
+    norm = 0 if two else 2 * d
     attentions = (
         with_norm(gqa(flat, name, layers=layers - sliding, window=None, label="full_attention"), norm),
         with_norm(_sliding(flat, name, sliding), norm),
