@@ -10,6 +10,8 @@ import pytest
 
 from stackwright import api
 from stackwright.errors import InputError
+from stackwright.planner import Market
+from stackwright.workload import Lengths, Workload
 
 POINT: dict[str, Any] = {"chip": "h100-sxm", "engine": "vllm", "isl": 1024, "osl": 256, "concurrency": 16}
 COLUMNS = "id,chip,n_chips,model,engine,tp,isl,osl,concurrency,notes"

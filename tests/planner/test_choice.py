@@ -182,7 +182,7 @@ def test_the_same_price_elsewhere_is_as_good() -> None:
 
 
 def test_apis_keep_to_residency_and_certifications_too() -> None:
-    with pytest.raises(InputError, match="gpt-4.1: where it processes requests is unknown"):
+    with pytest.raises(InputError, match="where it processes requests is unknown"):
         chosen("gpt-4.1", residency="de")
     c = chosen("Qwen/Qwen3-8B", "gpt-4.1", clouds=(), residency="eu")
     assert {o.api.endpoint for o in c.options if o.api} == {"EU data zone"}
