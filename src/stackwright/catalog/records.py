@@ -168,8 +168,8 @@ class Support(Record):
     """What an engine runs on some chip families: weight and KV-cache precisions.
 
     `architectures`: the traits of models it runs there, where they are fewer than the engine's. `plain_kv`: formats
-    of a model's own weights beside which the engine keeps a BF16 cache unless told otherwise. `source`: where it is
-    not that of the engine.
+    of a model's own weights beside which the engine keeps a BF16 cache unless told otherwise. `online`: precisions that
+    it makes of a BF16 checkpoint while loading. `source`: where it is not that of the engine.
     """
 
     families: tuple[str, ...]
@@ -177,6 +177,7 @@ class Support(Record):
     kv: tuple[Precision, ...]
     architectures: tuple[str, ...] = ()
     plain_kv: tuple[Precision, ...] = ()
+    online: tuple[Precision, ...] = ()
     source: str = ""
     note: str = ""
 

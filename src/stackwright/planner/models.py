@@ -55,7 +55,10 @@ def checkpoint_of(
         if checkpoint.precision == precision:
             doubtful = checkpoint.confidence == "assumption"
             return checkpoint.hub_id, f"checkpoint id {checkpoint.hub_id} is not verified" if doubtful else ""
-    source = next((c for c in entry.checkpoints if c.precision in ("bf16", "fp8")), None)
+    plain = next((c for c in entry.checkpoints if c.precision == "bf16"), None)
+    if plain is not None and engine is not None and any(precision in s.online for s in engine.supports):
+        return plain.hub_id, f"{engine.id} quantises {plain.hub_id} to {precision} while loading"
+    source = plain or next((c for c in entry.checkpoints if c.precision == "fp8"), None)
     if source is not None and engine is not None and precision in engine.quantises:
         return source.hub_id, f"convert {source.hub_id} to {precision} first: {engine.converter}"
     return entry.id, f"no published {precision} checkpoint is known: quantise it first"

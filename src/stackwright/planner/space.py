@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Literal, TypeVar
 
 from stackwright.catalog import Catalog, Chip, Engine, ModelEntry
+from stackwright.catalog.records import Support
 from stackwright.errors import InputError, UnknownIdError
 from stackwright.llm import Model
 from stackwright.performance import Candidate, Layout, layout_problem
@@ -115,7 +116,7 @@ def _add(found: Space, q: Question, model: Model, entry: ModelEntry | None, engi
     if q.lora is not None and (problem := lora_problem(engine, chip)):
         found.rejected.append(Rejection("engine serves no adapters on the chip", chip.id, engine.id, "", problem))
         return
-    published = _available(entry, model, engine, chip)
+    published = _available(entry, model, engine, chip, support)
     for precision in sorted(published):
         if q.allowed.precisions and precision not in q.allowed.precisions:
             continue
@@ -136,12 +137,16 @@ def _add(found: Space, q: Question, model: Model, entry: ModelEntry | None, engi
                 found.entries.append(Candidate(engine, chip, layout, lora=q.lora))
 
 
-def _available(entry: ModelEntry | None, model: Model, engine: Engine, chip: Chip) -> set[str]:
-    """Precisions of the published checkpoints that load on this chip, and what the engine's converter makes of them."""
+def _available(entry: ModelEntry | None, model: Model, engine: Engine, chip: Chip, support: Support) -> set[str]:
+    """Precisions of the published checkpoints that load on this chip, and what the engine makes of them.
+
+    Its converter makes others beforehand, or it quantises a BF16 checkpoint while loading.
+    """
     published = {model.native_precision}
     if entry is not None:
         published = {str(c.precision) for c in entry.checkpoints if not c.families or chip.family in c.families}
-    return published | (set(engine.quantises) if published & CONVERTIBLE else set())
+    made = set(engine.quantises) if published & CONVERTIBLE else set()
+    return published | made | (set(support.online) if "bf16" in published else set())
 
 
 def default_kv_precision(weight_precision: str, supported: tuple[str, ...]) -> str:
