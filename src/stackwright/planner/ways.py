@@ -11,7 +11,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from stackwright.llm import Model
+from stackwright.llm import Model, weight_bytes
 from stackwright.performance import Candidate, Candidates, Constants, candidates, layout_problem, memory_budget
 from stackwright.performance.pools import Pooled, Served
 from stackwright.performance.recipes import recipes_for
@@ -24,6 +24,7 @@ from stackwright.serving.prediction import fit_problem
 
 LONG_PROMPT = 32_768  # tokens from which context parallel layouts are tried
 _LARGEST_REPLICA = 64
+_TIGHT = 0.5  # weights beyond this share of the memory of two stages leave little cache
 _MORE_STAGES = (4, 8)
 _CONTEXT_RANKS = (2, 4, 8)
 _LAYOUTS_TO_VARY = 2  # of each engine, chip and precision: the best by throughput per chip within the promise
@@ -74,10 +75,16 @@ def _speculative(x: Context, constants: Constants) -> list[Candidate]:
 
 
 def more_stages(model: Model, tried: Sequence[Candidate]) -> list[Candidate]:
-    """Four and eight stages of the widest plain stage, where scale-up domains are small."""
+    """Four and eight stages of the widest plain stage, where scale-up domains are small and two stages hardly hold it.
+
+    Pipelines are for what does not fit: their bubbles are not modelled, and no measured row has any.
+    """
+
+    def tight(e: Candidate) -> bool:
+        return weight_bytes(model, e.layout.weight_precision) > _TIGHT * e.layout.n_chips * e.chip.store.capacity_bytes
 
     def varied(e: Candidate) -> Iterable[Candidate]:
-        if e.layout.pp == 2 and e.chip.link.scale_up_domain <= _SMALL_DOMAIN:
+        if e.layout.pp == 2 and e.chip.link.scale_up_domain <= _SMALL_DOMAIN and tight(e):
             for pp in _MORE_STAGES:
                 yield replace(e, layout=replace(e.layout, pp=pp))
 
