@@ -22,7 +22,7 @@ from stackwright import SLO, load_catalog, load_constants
 from stackwright.api.questions import traffic_named
 from stackwright.performance import Candidates, candidates
 from stackwright.planner import Question, resolve_model
-from stackwright.planner.space import space
+from stackwright.planner.stacks.space import space
 from stackwright.serving import closed_loop, open_loop
 from stackwright.serving.prediction import service_metrics, spread_of
 from stackwright.workload import Workload

@@ -10,7 +10,7 @@ import pytest
 from stackwright import api
 from stackwright.api.comparison import Asked, read_question, shipped_questions
 from stackwright.errors import InputError
-from stackwright.planner.ecosystems import Comparison
+from stackwright.planner.choose.ecosystems import Comparison
 
 TEXT = """
 name: two ways and one that cannot

@@ -5,9 +5,9 @@ import datetime as dt
 import pytest
 
 from stackwright.catalog import load_catalog
-from stackwright.catalog.api_offers import ApiOffer, api_offers_of, model_listed, unknown_model
-from stackwright.catalog.api_sellers import sellers
-from stackwright.catalog.model_names import is_variant, name_keys
+from stackwright.catalog.tokens.names import is_variant, name_keys
+from stackwright.catalog.tokens.offers import ApiOffer, api_offers_of, model_listed, unknown_model
+from stackwright.catalog.tokens.sellers import sellers
 from stackwright.errors import UnknownIdError
 
 DAY = dt.date(2026, 11, 1)

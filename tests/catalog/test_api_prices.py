@@ -2,7 +2,7 @@ import datetime as dt
 
 import pytest
 
-from stackwright.catalog.api_prices import api_price
+from stackwright.catalog.tokens.prices import api_price
 from stackwright.errors import UnknownIdError, UnsupportedError
 
 

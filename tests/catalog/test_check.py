@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from stackwright.catalog import Catalog, Price
-from stackwright.catalog.check import Finding, check_catalog
+from stackwright.catalog.checks.rules import Finding, check_catalog
 
 TODAY = dt.date(2026, 11, 23)
 GIB = 2**30

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from stackwright.catalog import Catalog
-from stackwright.catalog.check import check_catalog
+from stackwright.catalog.checks.rules import check_catalog
 from stackwright.catalog.store import prices_in_force
 from stackwright.planner.question import DEFAULT_CONTRACTS
 

@@ -3,7 +3,7 @@ import dataclasses
 import pytest
 
 from stackwright.catalog import Catalog, certification, countries_in, country_of, lacking, regions_in
-from stackwright.catalog.check import check_catalog
+from stackwright.catalog.checks.rules import check_catalog
 from stackwright.catalog.store import UNSPECIFIED
 from stackwright.errors import UnknownIdError
 

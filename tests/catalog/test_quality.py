@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from stackwright.catalog import load_catalog
-from stackwright.catalog.api_offers import model_listed
 from stackwright.catalog.quality import load_quality, shipped_qualities
+from stackwright.catalog.tokens.offers import model_listed
 from stackwright.errors import InputError, UnknownIdError
 
 

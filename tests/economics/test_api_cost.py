@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from stackwright.catalog.api_offers import Rates, Tier
+from stackwright.catalog.tokens.offers import Rates, Tier
 from stackwright.economics.api_cost import api_cost
 from stackwright.economics.tokens import usd_per_mtok
 from stackwright.workload import Lengths, Workload

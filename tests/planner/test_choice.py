@@ -9,8 +9,8 @@ import pytest
 from stackwright import api
 from stackwright.catalog.quality import Quality, Score
 from stackwright.errors import InputError
-from stackwright.planner.choice import Choice
-from stackwright.planner.option import Option, compared
+from stackwright.planner.choose.choice import Choice
+from stackwright.planner.choose.option import Option, compared
 from tests.planner.questions import SMALL, ask
 
 MODELS = ("Qwen/Qwen3-8B", "claude-sonnet-4-5")

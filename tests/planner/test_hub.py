@@ -10,7 +10,7 @@ import pytest
 from stackwright.catalog import load_catalog
 from stackwright.errors import InputError, UnsupportedError
 from stackwright.planner import hub, resolve_model
-from stackwright.planner.models import checkpoint_of
+from stackwright.planner.stacks.models import checkpoint_of
 from tests.llm.configs import LLAMA_8B
 
 FACTS = load_catalog()

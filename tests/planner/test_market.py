@@ -11,7 +11,7 @@ from stackwright.api.plans import question_of
 from stackwright.catalog import certification, country_of, load_catalog
 from stackwright.errors import InputError
 from stackwright.planner import AtHand, Market
-from stackwright.planner.market import Marketplace
+from stackwright.planner.offers.marketplace import Marketplace
 from tests.planner.questions import MODEL, SMALL, ask
 
 EVERYTHING = ("on_demand", "spot", "capacity_block", "reserved_1y", "reserved_3y")

@@ -12,8 +12,8 @@ from stackwright import api
 from stackwright.catalog import load_catalog
 from stackwright.errors import InputError
 from stackwright.planner import DEFAULT_SLO, Question
-from stackwright.planner.join import packing_on
-from stackwright.planner.space import layouts
+from stackwright.planner.offers.join import packing_on
+from stackwright.planner.stacks.space import layouts
 from stackwright.workload import profile
 from tests.planner.questions import MODEL, SMALL, ask
 
@@ -216,7 +216,7 @@ def test_a_chip_without_published_rates_is_left_out_with_that_reason() -> None:
 def test_chips_that_only_their_maker_uses_are_offered_when_named() -> None:
     from stackwright.planner import resolve_model
     from stackwright.planner.question import Allowed, Question
-    from stackwright.planner.space import space
+    from stackwright.planner.stacks.space import space
 
     facts = load_catalog()
     model, entry = resolve_model(MODEL, facts)
@@ -230,9 +230,9 @@ def test_chips_that_only_their_maker_uses_are_offered_when_named() -> None:
 
 def test_engines_that_quantise_offer_it_beside_the_published_checkpoints() -> None:
     from stackwright.planner import resolve_model
-    from stackwright.planner.models import checkpoint_of
     from stackwright.planner.question import Allowed, Question
-    from stackwright.planner.space import space
+    from stackwright.planner.stacks.models import checkpoint_of
+    from stackwright.planner.stacks.space import space
 
     facts = load_catalog()
     model, entry = resolve_model(MODEL, facts)

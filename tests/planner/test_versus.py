@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stackwright.planner.versus import p_less
+from stackwright.planner.choose.versus import p_less
 from stackwright.serving.intervals import Z
 from stackwright.serving.prediction import Interval
 

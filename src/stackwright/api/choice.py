@@ -13,8 +13,8 @@ from stackwright.api.token_prices import api_document
 from stackwright.catalog import Catalog, load_catalog
 from stackwright.catalog.quality import Quality, Score, load_quality
 from stackwright.performance import Constants, load_constants
-from stackwright.planner.choice import Choice, Progress, Refusal, Shortlist, choose_model
-from stackwright.planner.option import Option
+from stackwright.planner.choose.choice import Choice, Progress, Refusal, Shortlist, choose_model
+from stackwright.planner.choose.option import Option
 from stackwright.units import HOURS_PER_YEAR
 
 

@@ -15,8 +15,8 @@ from stackwright.catalog.quality import Quality, load_quality
 from stackwright.catalog.yaml_files import DATA, read_yaml
 from stackwright.errors import CatalogError, InputError, UnknownIdError
 from stackwright.performance import Constants, load_constants
-from stackwright.planner.choice import NONE, Progress, Shortlist
-from stackwright.planner.ecosystems import Comparison, Ecosystem, compare_ecosystems
+from stackwright.planner.choose.choice import NONE, Progress, Shortlist
+from stackwright.planner.choose.ecosystems import Comparison, Ecosystem, compare_ecosystems
 from stackwright.units import parse_seconds
 
 SHIPPED = DATA / "questions"

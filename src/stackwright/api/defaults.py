@@ -7,7 +7,7 @@ from typing import Any
 
 from stackwright.catalog import Catalog, countries_in
 from stackwright.planner import RELAXED_SLO, AtHand
-from stackwright.planner.at_hand import at_a_desk, nobody_rents
+from stackwright.planner.offers.at_hand import at_a_desk, nobody_rents
 from stackwright.units import parse_usd_per_hour
 from stackwright.workload import Sector, sector
 

@@ -30,9 +30,9 @@ from stackwright.errors import UnsupportedError
 from stackwright.performance import Layout, Part, Speculation, load_constants
 from stackwright.performance.pools import Pools
 from stackwright.planner import Answer, Plan, Question, Stack
-from stackwright.planner.join import Beside
-from stackwright.planner.market import LeftOut
-from stackwright.planner.space import Rejection
+from stackwright.planner.offers.join import Beside
+from stackwright.planner.offers.marketplace import LeftOut
+from stackwright.planner.stacks.space import Rejection
 from stackwright.serving.prediction import Interval, Prediction
 from stackwright.serving.tokens import max_model_len
 from stackwright.workload import SLO, Sector, Workload

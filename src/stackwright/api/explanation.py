@@ -11,7 +11,7 @@ from stackwright.catalog import Catalog, load_catalog
 from stackwright.economics import usd_per_mtok
 from stackwright.errors import UnsupportedError
 from stackwright.performance import Candidate, Part
-from stackwright.planner.join import packing_on
+from stackwright.planner.offers.join import packing_on
 from stackwright.planner.question import DEFAULT_CONTRACTS
 from stackwright.serving.prediction import Interval, Prediction
 

@@ -19,7 +19,7 @@ from stackwright.performance.candidates import context_of
 from stackwright.performance.own_points import cell_of
 from stackwright.performance.pools import Pools, parse_workers
 from stackwright.planner import DEFAULT_SLO, resolve_model
-from stackwright.planner.space import default_kv_precision
+from stackwright.planner.stacks.space import default_kv_precision
 from stackwright.serving.prediction import Prediction
 from stackwright.serving.prediction import predict as predict_point
 from stackwright.serving.prefix_cache import PrefixCache

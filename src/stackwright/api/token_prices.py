@@ -6,10 +6,10 @@ import datetime as dt
 from typing import Any
 
 from stackwright.catalog import Catalog, load_catalog
-from stackwright.catalog.api_offers import ApiOffer, api_offers_of
+from stackwright.catalog.tokens.offers import ApiOffer, api_offers_of
 from stackwright.economics.api_cost import ApiCost, api_cost
 from stackwright.planner import Market
-from stackwright.planner.market import Marketplace
+from stackwright.planner.offers.marketplace import Marketplace
 from stackwright.workload import Workload
 
 

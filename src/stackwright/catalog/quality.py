@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from stackwright.catalog.model_names import name_keys
+from stackwright.catalog.tokens.names import name_keys
 from stackwright.catalog.yaml_files import DATA, read_yaml
 from stackwright.errors import CatalogError, InputError, UnknownIdError
 

@@ -107,7 +107,7 @@ def check(ctx: click.Context, catalog_dir: Path | None, as_json: bool) -> None:
     Exit status 2 when an error is found; warnings alone leave it at 0.
     """
     from stackwright.catalog import load_catalog
-    from stackwright.catalog.check import check_catalog
+    from stackwright.catalog.checks.rules import check_catalog
 
     findings = check_catalog(load_catalog(catalog_dir))
     if as_json:

@@ -26,7 +26,7 @@ def known_qualities() -> list[str]:
 
 def known_api_providers() -> list[str]:
     """Sellers of the API price lists."""
-    from stackwright.catalog.api_prices import price_list
+    from stackwright.catalog.tokens.prices import price_list
 
     return [p.id for p in price_list().snapshot.providers]
 

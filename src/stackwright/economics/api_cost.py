@@ -8,7 +8,7 @@ from itertools import pairwise
 
 import numpy as np
 
-from stackwright.catalog.api_offers import Rates, Tier
+from stackwright.catalog.tokens.offers import Rates, Tier
 from stackwright.units import SECONDS_PER_HOUR, TOKENS_PER_MTOK
 from stackwright.workload import Lengths, Workload
 

@@ -1,7 +1,6 @@
 """The planner: enumerate stacks, evaluate them, join offers, rank."""
 
 from stackwright.planner.answer import Answer, FrontPoint, Plan, Stack
-from stackwright.planner.models import resolve_model
 from stackwright.planner.plan import plan
 from stackwright.planner.question import (
     AT_HAND,
@@ -18,6 +17,7 @@ from stackwright.planner.question import (
     Market,
     Question,
 )
+from stackwright.planner.stacks.models import resolve_model
 
 __all__ = [
     "AT_HAND",

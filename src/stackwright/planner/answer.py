@@ -9,11 +9,11 @@ from stackwright.catalog import Chip, Engine, Grid, Offer, Price, System
 from stackwright.economics.lock_in import LockIn
 from stackwright.performance import Layout, Lora, Speculation
 from stackwright.performance.pools import Pools
-from stackwright.planner.join import Beside
-from stackwright.planner.market import LeftOut
+from stackwright.planner.offers.join import Beside
+from stackwright.planner.offers.marketplace import LeftOut
 from stackwright.planner.question import Question
 from stackwright.planner.size import Breach
-from stackwright.planner.space import Rejection
+from stackwright.planner.stacks.space import Rejection
 from stackwright.serving.prediction import Interval
 
 

@@ -13,7 +13,7 @@ from stackwright.economics import OWNED, Packing, owned_offers
 from stackwright.errors import InputError
 from stackwright.performance import Candidate, Layout
 from stackwright.planner.answer import Plan
-from stackwright.planner.join import LARGEST_DEPLOYMENT
+from stackwright.planner.offers.join import LARGEST_DEPLOYMENT
 
 _KEYS = {
     "chip", "engine", "tp", "pp", "ep", "attention_dp", "cp", "weight_precision", "kv_precision", "replicas",

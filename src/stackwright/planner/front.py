@@ -7,7 +7,7 @@ import numpy as np
 from stackwright.economics import usd_per_mtok
 from stackwright.planner.answer import FrontPoint
 from stackwright.planner.evaluate import excess
-from stackwright.planner.join import packing_on
+from stackwright.planner.offers.join import packing_on
 from stackwright.planner.size import Context
 
 _POINTS_PER_CHIP = 40

@@ -26,16 +26,16 @@ from stackwright.planner.evaluate import (
     names,
 )
 from stackwright.planner.front import pareto_front
-from stackwright.planner.join import Deployment, deployments
-from stackwright.planner.limits import fits_power, within
-from stackwright.planner.market import LeftOut, Marketplace
-from stackwright.planner.models import resolve_model
+from stackwright.planner.offers.join import Deployment, deployments
+from stackwright.planner.offers.limits import fits_power, within
+from stackwright.planner.offers.marketplace import LeftOut, Marketplace
 from stackwright.planner.question import Question
 from stackwright.planner.rank import ranked, with_ties
 from stackwright.planner.size import Context, Sized, size, unrented
-from stackwright.planner.space import Rejection, RejectionKind, Space, space
+from stackwright.planner.stacks.models import resolve_model
+from stackwright.planner.stacks.space import Rejection, RejectionKind, Space, space
+from stackwright.planner.stacks.ways import keeps_promise, more_stages, other_ways, wanted
 from stackwright.planner.summary import plan_of
-from stackwright.planner.ways import keeps_promise, more_stages, other_ways, wanted
 from stackwright.serving.prediction import fit_problem
 from stackwright.serving.tokens import longest_request
 

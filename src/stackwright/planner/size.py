@@ -17,8 +17,8 @@ from stackwright.performance import Candidate
 from stackwright.performance.pools import Pooled, Pools, Served
 from stackwright.performance.power import host_power_w
 from stackwright.planner.evaluate import Chosen, Grid, probability_meets
-from stackwright.planner.join import Deployment
-from stackwright.planner.market import Marketplace
+from stackwright.planner.offers.join import Deployment
+from stackwright.planner.offers.marketplace import Marketplace
 from stackwright.planner.question import AT_HAND, Question
 from stackwright.serving import Uncertain
 from stackwright.serving.prediction import load_for, spread_of

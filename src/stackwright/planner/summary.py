@@ -14,11 +14,11 @@ from stackwright.performance.chip_ranges import range_words
 from stackwright.performance.memory import kv_capacity_sequences
 from stackwright.performance.pools import Pooled
 from stackwright.planner.answer import Plan, Stack
-from stackwright.planner.elsewhere import stack_lock_in
+from stackwright.planner.choose.elsewhere import stack_lock_in
 from stackwright.planner.evaluate import CONFIDENT
-from stackwright.planner.join import packing_of, units_range
-from stackwright.planner.models import checkpoint_of
+from stackwright.planner.offers.join import packing_of, units_range
 from stackwright.planner.size import Context, Sized
+from stackwright.planner.stacks.models import checkpoint_of
 from stackwright.serving.intervals import Z
 from stackwright.serving.prediction import Interval, serve
 from stackwright.serving.tokens import max_model_len

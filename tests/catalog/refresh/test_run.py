@@ -12,12 +12,12 @@ from typing import Any
 import pytest
 
 from stackwright.catalog import STALE_PRICE_DAYS, Offer, load_catalog
-from stackwright.catalog.api_offers import api_offers_of
-from stackwright.catalog.api_prices import api_price, price_list
-from stackwright.catalog.check import check_catalog
+from stackwright.catalog.checks.rules import check_catalog
 from stackwright.catalog.refresh import genai, history, run, user
 from stackwright.catalog.refresh.readings import lists
 from stackwright.catalog.store import prices_in_force, shipped_catalog
+from stackwright.catalog.tokens.offers import api_offers_of
+from stackwright.catalog.tokens.prices import api_price, price_list
 from stackwright.catalog.yaml_files import read_file
 from stackwright.errors import CatalogError, InputError, UnknownIdError
 from tests.catalog.refresh import answers

@@ -6,7 +6,7 @@ import datetime as dt
 from collections.abc import Iterable, Sequence
 from itertools import groupby
 
-from stackwright.catalog.check import PRICE_BAND, check_offer
+from stackwright.catalog.checks.rules import PRICE_BAND, check_offer
 from stackwright.catalog.records import Offer, Price
 from stackwright.catalog.refresh.readings import LeftOut, Reading, Snapshot
 from stackwright.catalog.store import Catalog, prices_in_force

@@ -1,7 +1,7 @@
 """genai-prices (https://github.com/pydantic/genai-prices, MIT): the newest list of token prices of models by API.
 
 The address is the one that the package's own `UpdatePrices` reads; the file is checked by the package's own schema and
-kept as it came. `catalog/api_prices.py` then answers from it.
+kept as it came. `catalog/tokens/prices.py` then answers from it.
 """
 
 from __future__ import annotations

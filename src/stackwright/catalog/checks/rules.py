@@ -13,8 +13,8 @@ from collections.abc import Callable, Iterable, Mapping
 from statistics import median
 from typing import Any
 
-from stackwright.catalog.check_providers import check_providers
-from stackwright.catalog.findings import Finding, Found
+from stackwright.catalog.checks.findings import Finding, Found
+from stackwright.catalog.checks.providers import check_providers
 from stackwright.catalog.records import (
     STALE_PRICE_DAYS,
     Chip,

@@ -17,9 +17,9 @@ from stackwright.performance.pools import Pooled, Served
 from stackwright.performance.recipes import recipes_for
 from stackwright.planner.answer import way_of
 from stackwright.planner.evaluate import choose, evaluate, excess
-from stackwright.planner.pools import own_points, pool_grid
 from stackwright.planner.question import Question
 from stackwright.planner.size import Context
+from stackwright.planner.stacks.pools import own_points, pool_grid
 from stackwright.serving.prediction import fit_problem
 
 LONG_PROMPT = 32_768  # tokens from which context parallel layouts are tried

@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from stackwright.catalog import Catalog
 from stackwright.errors import InputError, UnknownIdError
 from stackwright.performance import Constants
-from stackwright.planner.choice import Choice, Progress, Shortlist, choose_model
-from stackwright.planner.option import Option
+from stackwright.planner.choose.choice import Choice, Progress, Shortlist, choose_model
+from stackwright.planner.choose.option import Option
+from stackwright.planner.choose.versus import SURE, p_less
 from stackwright.planner.question import Question
-from stackwright.planner.versus import SURE, p_less
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from stackwright.errors import InputError, UnknownIdError
 from stackwright.llm import Model
 from stackwright.performance import Candidate, Layout, layout_problem
 from stackwright.performance.lora import check_adapters, lora_problem
-from stackwright.planner.at_hand import standing
+from stackwright.planner.offers.at_hand import standing
 from stackwright.planner.question import Question
 
 LARGEST_REPLICA = 64

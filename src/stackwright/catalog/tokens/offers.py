@@ -11,9 +11,9 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any
 
-from stackwright.catalog.api_prices import PriceList, price_list
-from stackwright.catalog.api_sellers import Derived, Seller, behind, sellers
-from stackwright.catalog.model_names import endpoint_of, is_variant, name_keys
+from stackwright.catalog.tokens.names import endpoint_of, is_variant, name_keys
+from stackwright.catalog.tokens.prices import PriceList, price_list
+from stackwright.catalog.tokens.sellers import Derived, Seller, behind, sellers
 from stackwright.errors import InputError, UnknownIdError
 
 UNUSUAL = ("router", "subscription")

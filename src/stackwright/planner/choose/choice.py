@@ -8,20 +8,20 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from stackwright.catalog import Catalog, ModelEntry
-from stackwright.catalog.api_offers import ApiOffer, api_offers_of, model_listed, unknown_model
-from stackwright.catalog.model_names import name_keys
 from stackwright.catalog.quality import Quality, Score
+from stackwright.catalog.tokens.names import name_keys
+from stackwright.catalog.tokens.offers import ApiOffer, api_offers_of, model_listed, unknown_model
 from stackwright.economics.api_cost import api_cost
 from stackwright.economics.lock_in import Elsewhere, lock_in
 from stackwright.errors import InputError, UnknownIdError
 from stackwright.performance import Constants
 from stackwright.planner.answer import Answer
-from stackwright.planner.elsewhere import stack_lock_in
-from stackwright.planner.market import Marketplace
-from stackwright.planner.models import resolve_model
-from stackwright.planner.option import Option, api_name, compared
+from stackwright.planner.choose.elsewhere import stack_lock_in
+from stackwright.planner.choose.option import Option, api_name, compared
+from stackwright.planner.offers.marketplace import Marketplace
 from stackwright.planner.plan import plan
 from stackwright.planner.question import Question
+from stackwright.planner.stacks.models import resolve_model
 from stackwright.serving.prediction import Interval
 from stackwright.serving.tokens import longest_request
 

@@ -8,7 +8,7 @@ from stackwright.catalog import Catalog, Engine, ModelEntry
 from stackwright.errors import InputError, UnknownIdError
 from stackwright.llm import Model, read_config
 from stackwright.performance.models import model_of
-from stackwright.planner.hub import INSTALL, Fetch, config_folder, is_hub_id
+from stackwright.planner.stacks.hub import INSTALL, Fetch, config_folder, is_hub_id
 
 
 def resolve_model(name: str, catalog: Catalog, fetch: Fetch | None = None) -> tuple[Model, ModelEntry | None]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 
-from stackwright.catalog.findings import Finding, Found
+from stackwright.catalog.checks.findings import Finding, Found
 from stackwright.catalog.records import Provider
 from stackwright.catalog.store import UNSPECIFIED, Catalog
 

@@ -12,9 +12,9 @@ from dataclasses import dataclass, field
 from functools import cached_property
 
 from stackwright.catalog import Catalog, Offer, Price, countries_in, country_of, lacking, regions_in
-from stackwright.catalog.api_offers import ApiOffer
+from stackwright.catalog.tokens.offers import ApiOffer
 from stackwright.economics import OWNED, owned_offers
-from stackwright.planner.at_hand import Standing, standing
+from stackwright.planner.offers.at_hand import Standing, standing
 from stackwright.planner.question import AT_HAND, Market
 
 Priced = tuple[Offer, Price]

@@ -14,7 +14,7 @@ from stackwright.errors import InputError
 from stackwright.performance import Candidate
 from stackwright.performance.pools import Pooled, Served
 from stackwright.planner.evaluate import Chosen
-from stackwright.planner.market import Marketplace
+from stackwright.planner.offers.marketplace import Marketplace
 from stackwright.planner.question import Question
 
 Array = NDArray[np.float64]

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from stackwright.catalog.api_offers import ApiOffer
 from stackwright.catalog.quality import Score
+from stackwright.catalog.tokens.offers import ApiOffer
 from stackwright.economics.api_cost import ApiCost
 from stackwright.economics.lock_in import LockIn
 from stackwright.planner.answer import Plan
+from stackwright.planner.choose.versus import SURE, p_less
 from stackwright.planner.question import Question
-from stackwright.planner.versus import SURE, p_less
 from stackwright.serving.prediction import Interval
 
 

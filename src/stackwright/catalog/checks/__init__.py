@@ -1,0 +1,1 @@
+"""Rules that a record of the catalogue must keep, and what is found against them."""

@@ -1,0 +1,1 @@
+"""Token prices of models by API: the lists, who sells what, endpoints, tiers, cache and batch rates."""

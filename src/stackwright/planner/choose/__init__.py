@@ -1,0 +1,1 @@
+"""The choice between models and between ecosystems: options, which is cheaper, what each is bound to."""

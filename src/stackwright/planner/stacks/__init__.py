@@ -1,0 +1,1 @@
+"""What may serve a model: its architecture and checkpoints, layouts on every chip, and other ways of serving."""
