@@ -9,7 +9,8 @@ import pytest
 
 from stackwright.catalog import load_catalog
 from stackwright.errors import InputError, UnsupportedError
-from stackwright.planner import hub, resolve_model
+from stackwright.planner import resolve_model
+from stackwright.planner.stacks import hub
 from stackwright.planner.stacks.models import checkpoint_of
 from tests.llm.configs import LLAMA_8B
 
