@@ -75,8 +75,8 @@ def evaluation(runs: int) -> list[Row]:
 
     what = f"{model}: {len(c)} stacks x {LOADS.size} loads"
     return [
-        _rate(f"closed loop, {what}", closed, runs, "300,000"),
-        _rate(f"open loop, {what}", opened, runs, "300,000"),
+        _rate(f"closed loop, {what}", closed, runs, "1,000,000"),
+        _rate(f"open loop, {what}", opened, runs, "1,000,000"),
         _rate(f"open loop with 90 % intervals, {len(c)} points", with_intervals, runs, "-"),
     ]
 
@@ -87,6 +87,7 @@ def questions(runs: int) -> list[Row]:
     for model, flags in (
         ("deepseek-ai/DeepSeek-R1", ["--rate", "5", "--ttft", "2", "--tpot", "0.05"]),
         ("deepseek-ai/DeepSeek-R1", ["--ttft", "2", "--tpot", "0.05"]),
+        ("deepseek-ai/DeepSeek-V3", ["--rate", "5", "--ttft", "2", "--tpot", "0.05", "--contracts", "all"]),
         ("Qwen/Qwen3-32B", ["--rate", "20", "--ttft", "1", "--tpot", "0.05"]),
     ):
         command = [sys.executable, "-m", "stackwright", "plan", model, *flags, "--json"]

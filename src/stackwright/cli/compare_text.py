@@ -21,7 +21,7 @@ def render(document: dict[str, Any], report: Path | None) -> None:
     out.print("  ? latency of the API is not known, so neither is whether it keeps the promise\n")
     for row in document["compare"]:
         if row["refusal"]:
-            out.print(f"  {row['ecosystem']}: no stack: {row['refusal']}")
+            out.print(f"  {row['ecosystem']}: {row['refusal']}")
     _verdicts(out, document)
     out.print()
     models = shared_models(document)

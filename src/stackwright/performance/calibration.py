@@ -156,19 +156,32 @@ class Calibration:
 
     def shift(self, contexts: Sequence[Context], name: str) -> Array:
         """ln shift of one constant for each context, shape (n,)."""
-        known: dict[Context, float] = {}
-        for context in contexts:
-            if context not in known:
-                known[context] = self._shift(context, name)
-        return np.array([known[c] for c in contexts])
+        return self.shifts_for(contexts).get(name, np.zeros(len(contexts)))
 
-    def _shift(self, context: Context, name: str) -> float:
-        total, now = 0.0, context.month
+    def shifts_for(self, contexts: Sequence[Context]) -> Mapping[str, Array]:
+        """ln shift of every constant that moves in some context, for each context, shape (n,)."""
+        place: dict[Context, int] = {}
+        rows = np.array([place.setdefault(context, len(place)) for context in contexts], dtype=np.intp)
+        found: dict[str, Array] = {}
+        for i, context in enumerate(place):
+            for name, value in self._shifts_of(context).items():
+                found.setdefault(name, np.zeros(len(place)))[i] = value
+        return {name: values[rows] for name, values in found.items()}
+
+    def _shifts_of(self, context: Context) -> dict[str, float]:
+        total: dict[str, float] = {}
+
+        def add(row: Mapping[str, float], times: float = 1.0) -> None:
+            for name, value in row.items():
+                total[name] = total.get(name, 0.0) + times * value
+
+        now = context.month
         for level, key in context.keys().items():
-            total += self.shifts.get(level, {}).get(key, {}).get(name, 0.0)
-            total += context.year * self.slopes.get(level, {}).get(key, {}).get(name, 0.0)
+            add(self.shifts.get(level, {}).get(key, {}))
+            add(self.slopes.get(level, {}).get(key, {}), context.year)
             for month, row in self._changes.get((level, key), ()):
-                total += row.get(name, 0.0) if month <= now else 0.0
+                if month <= now:
+                    add(row)
         return total
 
     def measured(self, context: Context) -> Mapping[Seen, int]:

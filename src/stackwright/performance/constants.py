@@ -91,12 +91,13 @@ class Constants:
         """
         moved = self.calibration.moved if self.calibration else frozenset()
         own = {name for prior in priors or () for name in prior}
+        shifts = self.calibration.shifts_for(contexts) if self.calibration else {}
         result: dict[str, Array] = {}
         for name, constant in self.entries.items():
             if name not in moved and name not in own:
                 result[name] = np.asarray(constant.value)
                 continue
-            shift = self.calibration.shift(contexts, name) if self.calibration else 0.0
+            shift = shifts.get(name, 0.0)
             median = np.array([p.get(name, constant.value) for p in priors or [{}] * len(contexts)])
             result[name] = np.clip(median * np.exp(shift), constant.low, constant.high)[:, None]
         return result

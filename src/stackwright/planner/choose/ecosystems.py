@@ -14,6 +14,8 @@ from stackwright.planner.choose.option import Option
 from stackwright.planner.choose.versus import SURE, p_less
 from stackwright.planner.question import Question
 
+_LIKELY = 0.5  # a stack below it is no answer, even marked as unsure
+
 
 @dataclass(frozen=True)
 class Ecosystem:
@@ -27,7 +29,11 @@ class Ecosystem:
 
 @dataclass(frozen=True)
 class Standing:
-    """What an ecosystem answers: its options, the best of them, or why there is none."""
+    """What an ecosystem answers: its options, the best of them, or why there is none.
+
+    Where nothing keeps the promise with 90 % probability, but something more likely than not, that is `best`, and
+    `refusal` says so.
+    """
 
     ecosystem: Ecosystem
     choice: Choice | None
@@ -112,17 +118,17 @@ def _standing(e: Ecosystem, catalog: Catalog, constants: Constants) -> Standing:
         return Standing(
             e,
             choice,
-            None,
-            f"nothing keeps {e.question.slo.describe()}; nearest: {nearest.model} on {nearest.how} with probability "
-            f"{nearest.plan.p_meets_slo:.0%}",
+            nearest if nearest.plan.p_meets_slo >= _LIKELY else None,
+            f"nothing keeps {e.question.slo.describe()} with 90 % probability; nearest: {nearest.model} on "
+            f"{nearest.how} with {nearest.plan.p_meets_slo:.0%}",
         )
     return Standing(e, choice, choice.best)
 
 
 def _key(s: Standing) -> tuple[int, float]:
     if s.best is None:
-        return 2, 0.0
-    return (0 if s.best.keeps else 1), s.best.usd_per_mtok_output.value
+        return 3, 0.0
+    return {True: 0, None: 1, False: 2}[s.best.keeps], s.best.usd_per_mtok_output.value
 
 
 def _percent(p: float) -> str:
