@@ -47,3 +47,20 @@ def test_what_cannot_be_is_refused() -> None:
         ask(lora_adapters=1, lora_rank=1024)
     with pytest.raises(UnsupportedError, match="LoRA on linear layers"):
         api.plan("Qwen/Qwen3.5-397B-A17B", rate=5.0, lora_adapters=1, lora_rank=8)
+
+
+def test_no_drafts_beside_adapters() -> None:
+    """vLLM's table of features (docs/features/README.md) rules the pair out."""
+    answer = api.plan("deepseek-ai/DeepSeek-V3", rate=2.0, ttft=3.0, tpot=0.05, chips=("h200-sxm",), engines=("vllm",),
+                      lora_adapters=2, lora_rank=8, per="stack", top=50)  # fmt: skip
+    assert answer.plans
+    assert all(p.stack.speculation is None for p in answer.plans)
+    with pytest.raises(UnsupportedError, match="beside speculative decoding"):
+        api.predict("deepseek-ai/DeepSeek-V3", chip="h200-sxm", n_chips=8, engine="vllm", isl=512, osl=128,
+                    concurrency=8, speculative="mtp", draft_tokens=1, lora_adapters=2, lora_rank=8)  # fmt: skip
+
+
+def test_the_telling_reason_comes_first() -> None:
+    """Not that other engines do not run there, but what the one that does lacks."""
+    with pytest.raises(InputError, match=r"no stack can run openai/gpt-oss-120b: .*mxfp4"):
+        api.plan("openai/gpt-oss-120b", rate=2.0, chips=("tpu-8i",))

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from stackwright.errors import InputError
+from stackwright.errors import InputError, UnsupportedError
 from stackwright.llm import Model
 from stackwright.performance import (
     Candidate,
@@ -241,6 +241,10 @@ def predict(
     """
     if candidate.speculation is not None:
         check_speculation(candidate.speculation, model)
+    if candidate.lora is not None and candidate.speculation is not None:
+        raise UnsupportedError(
+            "LoRA adapters beside speculative decoding are not covered: vLLM's table of features rules the pair out"
+        )
     if candidate.lora is not None:
         check_lora(candidate.lora, model, candidate.engine, candidate.chip)
     served = _served(model, candidate, constants, pools)

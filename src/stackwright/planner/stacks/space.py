@@ -68,7 +68,8 @@ def space(q: Question, model: Model, entry: ModelEntry | None, catalog: Catalog)
         for engine in _engines(q, catalog):
             _add(found, q, model, entry, engine, chip)
     if not found.entries:
-        reasons = {r.reason for r in found.rejected}
+        telling = [r for r in found.rejected if r.kind != "engine does not run on the chip"] or found.rejected
+        reasons = {r.reason for r in telling}
         asked = " or ".join(q.allowed.precisions)
         unpublished = f"no {asked} weights of it are published" if asked else "no chip is left"
         raise InputError(f"no stack can run {model.id}: {'; '.join(sorted(reasons)[:3]) or unpublished}")

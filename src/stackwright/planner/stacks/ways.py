@@ -40,7 +40,7 @@ def other_ways(x: Context, tried: Sequence[Candidate], constants: Constants) -> 
     entries: list[Candidate] = []
     if q.allowed.way("context-parallel") and q.workload.input.mean > LONG_PROMPT:
         entries += _context_parallel(x, tried)
-    if q.allowed.way("speculative"):
+    if q.allowed.way("speculative") and q.lora is None:  # engines rule the pair out (vLLM's table of features)
         entries += _speculative(x, constants)
     found = []
     fitting = _fitting(x, entries, constants)
