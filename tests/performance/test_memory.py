@@ -4,7 +4,16 @@ from __future__ import annotations
 
 import pytest
 
-from stackwright.performance import Layout, kv_bytes_per_sequence, kv_capacity_sequences, memory_budget
+from stackwright.catalog import load_catalog
+from stackwright.performance import (
+    Candidate,
+    Layout,
+    candidates,
+    kv_bytes_per_sequence,
+    kv_capacity_sequences,
+    memory_budget,
+)
+from stackwright.performance.constants import prior_constants
 from stackwright.performance.memory import weight_bytes_per_chip
 from tests.llm import configs as facts
 from tests.performance.parts import TP8, model, one
@@ -83,3 +92,16 @@ def test_a_fraction_of_what_is_left_never_starves_the_cache():
     fixed = (of_chip.weights + of_chip.activations + of_chip.reserve).item()
     assert of_free.kv.item() == pytest.approx(0.9 * (80e9 - fixed))
     assert of_chip.kv.item() == pytest.approx(0.9 * 80e9 - fixed)
+
+
+def test_converters_of_engines_quantise_the_ends_too():
+    """llama.cpp writes embeddings and head in 8 bits or fewer; engines that load published checkpoints keep BF16."""
+    catalog = load_catalog()
+    int4 = Layout(weight_precision="int4")
+    llama, vllm = (
+        weight_bytes_per_chip(
+            candidates(LLAMA_70B, [Candidate(catalog.engine(e), catalog.chip("h100-sxm"), int4)], prior_constants())
+        ).item()
+        for e in ("llama.cpp", "vllm")
+    )
+    assert vllm - llama == pytest.approx(2 * 128256 * 8192 * (2.0 - 1.0))

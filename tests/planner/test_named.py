@@ -32,8 +32,9 @@ def test_a_named_chip_that_runs_in_no_way_says_why() -> None:
 
 
 def test_too_little_at_hand_says_what_the_smallest_stack_takes() -> None:
-    with pytest.raises(InputError, match=r"what stands there \(rtx-4090\): the smallest stack that fits takes 2 x"):
-        api.plan("Qwen/Qwen3-32B", have=("rtx-4090",), clouds=("at-hand",))
+    with pytest.raises(InputError, match=r"what stands there \(rtx-4090\): the smallest stack that fits takes 4 x"):
+        api.plan("meta-llama/Llama-3.3-70B-Instruct", have=("rtx-4090",), clouds=("at-hand",))
+    assert api.plan("Qwen/Qwen3-32B", have=("rtx-4090",), clouds=("at-hand",)).plans
 
 
 def test_the_number_of_what_is_at_hand_comes_last() -> None:

@@ -220,7 +220,8 @@ class Engine(Sourced):
 
     `expert_parallel` and `attention_data_parallel`: sizes the engine can be launched with: none, only the whole group
     of a pipeline stage, or any divisor of it. `quantises`: precisions that its own converter makes of a BF16
-    or FP8 checkpoint, beside the published ones (`converter` says how). `tensor_parallel` is
+    or FP8 checkpoint, beside the published ones (`converter` says how); `converts_ends`: embeddings
+    and output head too, to 8 bits at most. `tensor_parallel` is
     false where a model is split by layers only. `lora`: chip families on which one batch may use
     several LoRA adapters. `ways`: other ways of serving; None: none that the catalogue knows of.
     """
@@ -234,6 +235,7 @@ class Engine(Sourced):
     architectures: tuple[str, ...]
     quantises: tuple[Precision, ...] = ()
     converter: str = ""
+    converts_ends: bool = False
     pipeline_parallel: bool = True
     tensor_parallel: bool = True
     expert_parallel: Freedom = "any"

@@ -316,7 +316,10 @@ def _by_role(models: Sequence[Model], rows: Sequence[Candidate], get: Callable[[
 
 
 def _bytes_per_parameter(role: Role, model: Model, r: Candidate) -> float:
-    return weight_bytes_per_parameter(model, r.layout.weight_precision, role)
+    precision = r.layout.weight_precision
+    if role in ("head", "embedding") and r.engine.converts_ends and precision in r.engine.quantises:
+        return BYTES_PER_ELEMENT["int8"]  # 8 bits at most, whatever the rest has
+    return weight_bytes_per_parameter(model, precision, role)
 
 
 def _peak(role: Role, model: Model, r: Candidate) -> float:
