@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 
 from stackwright import SLO, load_catalog, load_constants
-from stackwright.api.questions import traffic_named
+from stackwright.api.given import traffic_named
 from stackwright.performance import Candidates, candidates
 from stackwright.planner import Question, resolve_model
 from stackwright.planner.stacks.space import space

@@ -223,3 +223,8 @@ def test_apis_beside_a_plan_keep_to_its_residency():
     everywhere = api.api_offers("deepseek-ai/DeepSeek-R1", w)
     assert everywhere
     assert api.api_offers("deepseek-ai/DeepSeek-R1", w, Market(residency="jp")) == []
+
+
+def test_an_option_there_is_not_is_a_type_error():
+    with pytest.raises(TypeError, match="unexpected keyword argument 'tensor_parallel'"):
+        api.predict("Qwen/Qwen3-32B", chip="h100-sxm", engine="vllm", isl=1, osl=1, concurrency=1, tensor_parallel=2)

@@ -9,8 +9,8 @@ from typing import Any, TypedDict, Unpack
 
 from stackwright import planner
 from stackwright.api.defaults import DEFAULT_WORKLOAD, with_sector, with_small
+from stackwright.api.given import loaded, lora_given, promise, traffic_named
 from stackwright.api.own import with_own
-from stackwright.api.questions import loaded, lora_given, promise, traffic_named
 from stackwright.api.validation import Files
 from stackwright.catalog import Catalog, load_catalog
 from stackwright.economics import parse_clause

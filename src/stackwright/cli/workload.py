@@ -48,7 +48,7 @@ def list_workloads(as_json: bool) -> None:
 def show(name: str, as_json: bool) -> None:
     """Show one workload: a profile, a workload file, a trace file or a public trace found on this machine."""
     from stackwright.api.documents import workload_document
-    from stackwright.api.questions import traffic_named
+    from stackwright.api.given import traffic_named
 
     document = workload_document(traffic_named(name))
     if as_json:

@@ -1,127 +1,20 @@
-"""One operating point as a Python function, with the names and defaults of `predict` and `explain`."""
+"""From the options of a command to the nouns they mean: layouts, pools, drafts, adapters, traffic, promise."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
-from stackwright.api.explanation import explain_document
-from stackwright.api.own import with_own
-from stackwright.api.validation import Files
-from stackwright.catalog import Catalog, Chip, Engine, ModelEntry, load_catalog
-from stackwright.catalog.yaml_files import KINDS, list_files
+from stackwright.catalog import Catalog, Chip, Engine, ModelEntry
 from stackwright.errors import InputError
 from stackwright.llm import Model
-from stackwright.performance import Candidate, Constants, Layout, Lora, Speculation, load_constants
-from stackwright.performance.candidates import context_of
-from stackwright.performance.own_points import cell_of
+from stackwright.performance import Lora, Speculation
 from stackwright.performance.pools import Pools, parse_workers
-from stackwright.planner import DEFAULT_SLO, resolve_model
-from stackwright.planner.stacks.space import default_kv_precision
-from stackwright.serving.prediction import Prediction
-from stackwright.serving.prediction import predict as predict_point
+from stackwright.planner import DEFAULT_SLO
 from stackwright.serving.prefix_cache import PrefixCache
-from stackwright.serving.tokens import longest_request
 from stackwright.units import GIGA
 from stackwright.workload import PUBLISHED, SLO, Workload, load_trace, parse_lengths
 from stackwright.workload import workload as find_workload
-
-
-def predict(
-    model: str,
-    *,
-    chip: str,
-    engine: str,
-    n_chips: int | None = None,
-    tp: int | None = None,
-    pp: int = 1,
-    ep: int = 1,
-    attention_dp: int = 1,
-    cp: int = 1,
-    prefill: str | None = None,
-    decode: str | None = None,
-    prefill_chip: str | None = None,
-    decode_chip: str | None = None,
-    weight_precision: str | None = None,
-    kv_precision: str | None = None,
-    speculative: str | None = None,
-    draft_tokens: int | None = None,
-    acceptance_length: float | None = None,
-    draft_cost: float | None = None,
-    lora_adapters: int | None = None,
-    lora_rank: int | None = None,
-    lora_targets: str | None = None,
-    workload: str | Workload | None = None,
-    isl: float | None = None,
-    osl: float | None = None,
-    length_dist: str = "fixed",
-    prefix_hit_rate: float = 0.0,
-    prefix_working_set_tokens: float | None = None,
-    kv_offload_gb: float | None = None,
-    rate: float | None = None,
-    concurrency: float | None = None,
-    rounds: float | None = None,
-    own: Files = (),
-    data_dir: str | Path | None = None,
-    catalog: Catalog | None = None,
-    constants: Constants | None = None,
-) -> Prediction:
-    """Predict one operating point of one replica, or of disaggregated pools.
-
-    `prefill` and `decode` name the pools, workers x layout (`4xtp4`, `2xtp1dp8ep8`), in place of `n_chips`, `tp`, `pp`,
-    `ep`, `attention_dp` and `cp`; `prefill_chip` and `decode_chip` their chips where they differ from `chip`.
-    `prefix_working_set_tokens` distinct prefix tokens limit the prefix hits to those that fit the free cache and
-    `kv_offload_gb` of host memory per chip (decimal GB).
-
-    Give `workload`, or `isl` and `osl` (tokens; spread by `length_dist`), and `rate` (requests/s) or `concurrency`
-    (users), unless the workload has a load of its own. `tp` defaults to the chips that `pp`, `attention_dp`
-    and `cp` leave; the precision to the published one. `speculative` names a method (mtp, eagle,
-    ngram, draft-model), with `draft_tokens` per step and the `acceptance_length` that the engine reports.
-    `lora_adapters` of `lora_rank` are served beside the model, on its `attention` projections or on `all` dense ones.
-    `own`: tables of own measurements (1 to 50 rows of the same engine, chip, network, weight precision and draft),
-    which correct the prediction and narrow its intervals.
-    """
-    facts = catalog or load_catalog()
-    architecture, entry = resolve_model(model, facts)
-    chip_record, engine_record = facts.chip(decode_chip or chip), facts.engine(engine)
-    support = next((s for s in engine_record.supports if chip_record.family in s.families), None)
-    if support is None:
-        raise InputError(f"{engine_record.id} does not run on {chip_record.family} chips ({chip_record.id})")
-    weights = (weight_precision or "").lower() or native_precision(architecture, entry, support.weights, model)
-    kv = (kv_precision or "").lower() or default_kv_precision(weights, support.kv)
-    pools = None
-    if prefill is not None or decode is not None:
-        if own:
-            raise InputError("--own corrects aggregated replicas only: leave it out beside --prefill and --decode")
-        pools = pools_of(prefill, decode, (n_chips, tp, pp, ep, attention_dp, cp), (weights, kv))
-        first = facts.chip(prefill_chip or chip)
-        pools = replace(pools, prefill_chip=None if first.id == chip_record.id else first)
-        layout = pools.decode
-    else:
-        if prefill_chip or decode_chip:
-            raise InputError("--prefill-chip and --decode-chip belong to the pools --prefill and --decode")
-        layout = Layout(tensor_ranks(n_chips, tp, pp, attention_dp, cp), pp, ep, attention_dp, weights, kv, cp)
-    given = None if workload is None else traffic_named(workload, data_dir)
-    traffic = lengths_of(given, isl, osl, length_dist, prefix_hit_rate)
-    traffic = one_load(traffic, rate, concurrency, rounds)
-    if longest_request(traffic) > architecture.max_context:
-        raise InputError(
-            f"{architecture.id} takes {architecture.max_context} tokens at most; long requests have "
-            f"{longest_request(traffic):g}: shorten them or choose another model"
-        )
-    speculation = speculation_given(speculative, draft_tokens, acceptance_length, draft_cost)
-    lora = lora_given(lora_adapters, lora_rank, lora_targets)
-    if lora is not None and own:
-        raise InputError("--own corrects deployments without adapters: leave it out beside --lora-adapters")
-    candidate = Candidate(engine_record, chip_record, layout, speculation=speculation, lora=lora)
-    cell = cell_of(context_of(architecture, candidate), speculation)
-    record, said = with_own(constants or load_constants(), own, facts, cell[2], cell)
-    keeper = (pools.prefill_chip if pools else None) or chip_record
-    cache = prefix_cache(facts, keeper, engine_record, prefix_working_set_tokens, kv_offload_gb)
-    found = predict_point(architecture, candidate, traffic, record, pools=pools, cache=cache)
-    return replace(found, notes=(*found.notes, *said))
 
 
 def pools_of(
@@ -198,12 +91,6 @@ def one_load(traffic: Workload, rate: float | None, concurrency: float | None, r
     return traffic
 
 
-def explain(model: str, *, catalog: Catalog | None = None, **options: Any) -> dict[str, Any]:
-    """Where the time and the dollar of one point go; arguments as for `predict`, answer as `explain --json`."""
-    facts = catalog or load_catalog()
-    return explain_document(predict(model, catalog=facts, **options), facts)
-
-
 def tensor_ranks(n_chips: int | None, tp: int | None, pp: int, attention_dp: int, cp: int = 1) -> int:
     """Tensor parallel ranks from the chips of a replica, or as given; contradictions are errors."""
     others = pp * attention_dp * cp
@@ -276,20 +163,3 @@ def promise(ttft: float | None, tpot: float | None, percentile: float) -> SLO:
     if ttft is None and tpot is None:
         return SLO(DEFAULT_SLO.ttft_s, DEFAULT_SLO.tpot_s, percentile)
     return SLO(ttft, tpot, percentile)
-
-
-def catalog_with(directory: str | Path | None) -> Catalog:
-    """The shipped catalogue, with a user's directory on top where given."""
-    if directory is None:
-        return load_catalog()
-    if not list_files(Path(directory)):
-        raise InputError(f"{directory}: no catalogue files; expected YAML files in {', '.join(f'{k}/' for k in KINDS)}")
-    return load_catalog(Path(directory))
-
-
-def constants_from(file: str | Path | None) -> Constants:
-    """The shipped record of constants, or a user's."""
-    try:
-        return load_constants(Path(file) if file else None)
-    except UnicodeDecodeError:
-        raise InputError(f"{file}: not a UTF-8 text file; give a record of constants") from None
