@@ -99,7 +99,7 @@ def test_the_record_predicts_what_the_fit_does(data, tmp_path):
     year = data.points[place].candidate.year
     assert year == pytest.approx(59 / 365.25)
     context = contexts_of(o)[place]
-    by_record = {name: record.shift([context], name)[0] for name in fitted.constants}
+    by_record = {name: record.shifts_for([context]).get(name, np.zeros(1))[0] for name in fitted.constants}
     by_groups = np.zeros(len(fitted.constants))
     for g, value in fitted.groups.members(context).items():
         by_groups += value * fitted.fit.shifts[g]

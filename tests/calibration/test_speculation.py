@@ -145,4 +145,4 @@ def test_a_fit_finds_the_acceptance_and_leaves_other_rows_the_constants() -> Non
     total = sum(s for (_, key), row_ in zip(fitted.groups.names, fitted.fit.shifts, strict=True) for s in [row_[k]]
                 if key in set(contexts[0].keys().values()))  # fmt: skip
     assert total < -0.05
-    assert record.shift(contexts[:1], "draft_acceptance")[0] == pytest.approx(total, abs=5e-3)
+    assert record.shifts_for(contexts[:1])["draft_acceptance"][0] == pytest.approx(total, abs=5e-3)

@@ -7,8 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from stackwright.cli.output import Sheet, console, interval, lead, number, remark, table, value
-
-SURE = 0.9
+from stackwright.planner.choose.versus import SURE
 
 
 def render(document: dict[str, Any], top: int, report: Path | None) -> None:

@@ -154,10 +154,6 @@ class Calibration:
         """Networks that were measured."""
         return frozenset(network for _, network, _ in self.seen)
 
-    def shift(self, contexts: Sequence[Context], name: str) -> Array:
-        """ln shift of one constant for each context, shape (n,)."""
-        return self.shifts_for(contexts).get(name, np.zeros(len(contexts)))
-
     def shifts_for(self, contexts: Sequence[Context]) -> Mapping[str, Array]:
         """ln shift of every constant that moves in some context, for each context, shape (n,)."""
         place: dict[Context, int] = {}

@@ -20,10 +20,10 @@ from stackwright.planner.evaluate import choose, evaluate, excess
 from stackwright.planner.question import Question
 from stackwright.planner.size import Context
 from stackwright.planner.stacks.pools import own_points, pool_grid
+from stackwright.planner.stacks.space import LARGEST_REPLICA
 from stackwright.serving.prediction import fit_problem
 
 LONG_PROMPT = 32_768  # tokens from which context parallel layouts are tried
-_LARGEST_REPLICA = 64
 _TIGHT = 0.5  # weights beyond this share of the memory of two stages leave little cache
 _MORE_STAGES = (4, 8)
 _CONTEXT_RANKS = (2, 4, 8)
@@ -110,7 +110,7 @@ def _valid(
     return [
         v
         for v in made.values()
-        if v.layout.n_chips <= _LARGEST_REPLICA and layout_problem(v.layout, model, v.engine, v.chip) is None
+        if v.layout.n_chips <= LARGEST_REPLICA and layout_problem(v.layout, model, v.engine, v.chip) is None
     ]
 
 

@@ -10,11 +10,11 @@ from stackwright.web.parts import Column, Row, table, two_lines
 from stackwright.web.words import names
 from stackwright.web.words.numbers import (
     ABSENT,
-    HOURS_PER_MONTH,
     between,
     count,
     figure,
     finite,
+    per_month,
     percent,
     probability,
     seconds,
@@ -50,7 +50,7 @@ def side_by_side(plans: Sequence[Document], document: Document) -> Html:
     rows = [Row(cells) for cells in _stacks(plans)[1:]]
     rows += [Row((name, *_figures(plans, key, show))) for name, key, show in _measures(document)]
     rows += [Row(cells) for cells in _rest(plans)]
-    rows.append(Row(("Rent per month, USD", *(usd(_month(p)) for p in plans))))
+    rows.append(Row(("Rent per month, USD", *(usd(per_month(finite(p.get("usd_per_hour")))) for p in plans))))
     rows.append(Row(("What limits it", *(str(p.get("why") or ABSENT) for p in plans))))
     return table(columns, rows, css="side", label="The first plans side by side")
 
@@ -94,11 +94,6 @@ def _rest(plans: Sequence[Document]) -> list[tuple[object, ...]]:
     if any(x is not None for x in expected):
         rows.append(("Expected penalty, USD per month", *(usd_sum(x) for x in expected)))
     return rows
-
-
-def _month(p: Document) -> float | None:
-    per_hour = finite(p.get("usd_per_hour"))
-    return None if per_hour is None else per_hour * HOURS_PER_MONTH
 
 
 def _layout(p: Document) -> str:

@@ -13,13 +13,13 @@ from stackwright.web.tabs import compared
 from stackwright.web.words import names, sentences
 from stackwright.web.words.numbers import (
     ABSENT,
-    HOURS_PER_MONTH,
     Figure,
     between,
     count,
     figure,
     finite,
     limit,
+    per_month,
     percent,
     probability,
     rounded_to_sum,
@@ -62,7 +62,7 @@ def figures(document: Document) -> Section | None:
     found = [
         parts.tile("Cost of output", usd_per_mtok(cost.value), "USD per Mtok", _interval_note(cost, usd_per_mtok)),
         parts.tile(
-            "Rent", usd(rent), "USD per hour", f"{usd(_month(rent))} USD per month of 730.5 hours" if rent else None
+            "Rent", usd(rent), "USD per hour", f"{usd(per_month(rent))} USD per month of 730.5 hours" if rent else None
         ),
         parts.tile(
             "Chips",
@@ -109,7 +109,7 @@ def comparison(document: Document) -> Section | None:
         less = "less" if b <= a else "more"
         lead = (
             f"The recommended stack costs {usd(abs(a - b))} USD per hour {less} than today's: "
-            f"{usd(_month(abs(a - b)))} USD per month."
+            f"{usd(per_month(abs(a - b)))} USD per month."
         )
     table = compared.with_today(document)
     return section("today", "Against today", "Today and the recommendation", table, lead=lead)
@@ -225,7 +225,3 @@ def launch(document: Document) -> Section | None:
 def _interval_note(f: Figure, show: Any) -> str | None:
     words = between(f, show)
     return f"90 % interval {words}" if words else None
-
-
-def _month(usd_per_hour: float | None) -> float | None:
-    return None if usd_per_hour is None else usd_per_hour * HOURS_PER_MONTH

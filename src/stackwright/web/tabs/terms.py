@@ -11,8 +11,8 @@ from stackwright.web.tabs.tables import place
 from stackwright.web.words import names
 from stackwright.web.words.numbers import (
     ABSENT,
-    HOURS_PER_MONTH,
     finite,
+    per_month,
     probability,
     significant,
     usd,
@@ -93,7 +93,7 @@ def contracts(p: Document) -> Html:
                 join(names.contract_name(str(contract)), " ", badge("used here") if is_used else None),
                 names.region_name(str(region)),
                 usd(cost),
-                usd(cost * HOURS_PER_MONTH),
+                usd(per_month(cost)),
                 f"× {significant(cost / used, 2)}" if used else ABSENT,
             ),
             css="first" if is_used else None,

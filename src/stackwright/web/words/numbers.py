@@ -6,10 +6,9 @@ import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from stackwright.units import HOURS_PER_YEAR, milliseconds
+from stackwright.units import HOURS_PER_MONTH, milliseconds
 
 ABSENT = "–"
-HOURS_PER_MONTH = HOURS_PER_YEAR / 12.0
 _NBSP = "\u00a0"
 
 
@@ -162,3 +161,8 @@ def rounded_to_sum(parts: list[float], decimals: int) -> list[float]:
 
 def _trimmed(x: float) -> str:
     return f"{x:,.0f}" if abs(x) >= 100.0 else significant(x)
+
+
+def per_month(usd_per_hour: float | None) -> float | None:
+    """USD per month of 730.5 hours; None where the rate is unknown."""
+    return None if usd_per_hour is None else usd_per_hour * HOURS_PER_MONTH
