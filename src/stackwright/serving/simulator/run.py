@@ -34,7 +34,8 @@ class Run:
     blocks in use, replicas that are on and the share of them that compute; and counts of prompt tokens computed,
     output tokens and requests finished. `decode_s` (sequences + 1,) seconds of steps that only decode, by sequences;
     `prompt_s` (tokens + 1,) seconds of steps with prompt tokens, by new tokens of the step (the last entry holds more);
-    `idle_s` seconds that a replica was on without work, `on_s` seconds on, summed over replicas. `end_s`: end of the run.
+    `idle_s` seconds that a replica was on without work, `on_s` seconds on, summed over replicas;
+    `end_s`: end of the run.
     """
 
     requests: Requests
